@@ -1,0 +1,27 @@
+use core::fmt;
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CheckpointKind {
+    /// Taken by the job for its own recovery; the job owns it and discards it when a newer one replaces it.
+    Checkpoint,
+    /// Taken for a person, who owns it. It is never subsumed, never discarded by the job, and sinks do not commit on it.
+    Savepoint,
+}
+
+impl CheckpointKind {
+    /// Whether this is a savepoint.
+    #[must_use]
+    pub const fn is_savepoint(self) -> bool {
+        matches!(self, Self::Savepoint)
+    }
+}
+
+impl fmt::Display for CheckpointKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Savepoint => "savepoint",
+        })
+    }
+}
