@@ -1,1 +1,18 @@
-//! Placeholder while the workspace is laid out.
+//! Bytes to checkpoint metadata and back. Slices in, buffers out; nothing here opens anything.
+//!
+//! [`encode`] and [`decode`] carry a [`CheckpointMetadata`](stillframe_model::CheckpointMetadata). Both rest on [`frame`]:
+//! magic, kind, version, length and checksums around a body, which `stillframe-state` uses for its own records. Reading is
+//! total: any bytes give a value or a [`FormatError`], and nothing is allocated for a length that the input does not have.
+//!
+//! This crate is the only user of `bincode` in the workspace (`docs/decisions/0006`).
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+
+mod body;
+mod error;
+pub mod frame;
+
+pub use body::{decode, encode};
+pub use error::FormatError;

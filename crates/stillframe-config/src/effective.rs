@@ -1,0 +1,79 @@
+//! The config after [`resolve`](crate::CheckpointConfig::resolve): always valid, grouped by who reads it.
+
+use crate::ExternalizedCheckpointRetention;
+use core::num::NonZeroU32;
+use core::time::Duration;
+use stillframe_model::{JobStatus, StorageDescriptor};
+
+/// What actually applies. Each group goes by value to its one reader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EffectiveConfig {
+    /// For the coordinator: when to trigger and when to give up.
+    pub schedule: Schedule,
+    /// For the tasks: what a barrier does.
+    pub barriers: BarrierPolicy,
+    /// For the coordinator: how many failures are too many.
+    pub tolerance: FailureTolerance,
+    /// For the coordinator: what is kept.
+    pub retention: Retention,
+    /// For whoever opens the storage.
+    pub storage: StorageDescriptor,
+}
+
+/// When checkpoints are triggered and how long they may take.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Schedule {
+    /// Between periodic triggers; at least [`min_pause`](Self::min_pause). `None`: no periodic checkpoints.
+    pub interval: Option<Duration>,
+    /// From trigger to durable.
+    pub timeout: Duration,
+    /// From completion to the next periodic trigger.
+    pub min_pause: Duration,
+    /// In progress at once; forced requests go beyond it.
+    pub max_concurrent: NonZeroU32,
+}
+
+/// What a task does about barriers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BarrierPolicy {
+    /// Counts them and never holds an input back: at least once.
+    Track,
+    /// Holds back each input from its barrier until the last input's barrier came: exactly once.
+    Align,
+}
+
+/// When failed checkpoints fail the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureTolerance {
+    /// When more than this many failed without one succeeding in between.
+    UpTo(u32),
+    /// Never.
+    Unlimited,
+}
+
+/// Which completed checkpoints are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Retention {
+    /// While the job runs: this many of the newest.
+    pub max_retained: NonZeroU32,
+    /// After it has ended.
+    pub on_end: ExternalizedCheckpointRetention,
+}
+
+impl Retention {
+    /// Whether the retained checkpoints stay when the job ends like this. The table is that of Flink's
+    /// `CheckpointProperties`.
+    #[must_use]
+    pub const fn keeps_after(self, status: JobStatus) -> bool {
+        match (self.on_end, status) {
+            (_, JobStatus::Finished)
+            | (ExternalizedCheckpointRetention::NoExternalizedCheckpoints, _)
+            | (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Canceled | JobStatus::Suspended) => false,
+            (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Failed)
+            | (
+                ExternalizedCheckpointRetention::RetainOnCancellation,
+                JobStatus::Canceled | JobStatus::Failed | JobStatus::Suspended,
+            ) => true,
+        }
+    }
+}
