@@ -62,18 +62,17 @@ pub struct Retention {
 
 impl Retention {
     /// Whether the retained checkpoints stay when the job ends like this. The table is that of Flink's
-    /// `CheckpointProperties`.
+    /// `CheckpointProperties`, and of its highly available store for a suspended job: that one goes on elsewhere, so
+    /// nothing of it is deleted.
     #[must_use]
     pub const fn keeps_after(self, status: JobStatus) -> bool {
         match (self.on_end, status) {
             (_, JobStatus::Finished)
-            | (ExternalizedCheckpointRetention::NoExternalizedCheckpoints, _)
-            | (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Canceled | JobStatus::Suspended) => false,
-            (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Failed)
-            | (
-                ExternalizedCheckpointRetention::RetainOnCancellation,
-                JobStatus::Canceled | JobStatus::Failed | JobStatus::Suspended,
-            ) => true,
+            | (ExternalizedCheckpointRetention::NoExternalizedCheckpoints, JobStatus::Canceled | JobStatus::Failed)
+            | (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Canceled) => false,
+            (_, JobStatus::Suspended)
+            | (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Failed)
+            | (ExternalizedCheckpointRetention::RetainOnCancellation, JobStatus::Canceled | JobStatus::Failed) => true,
         }
     }
 }

@@ -129,8 +129,8 @@ mod tests {
             let retention = Retention { max_retained: core::num::NonZeroU32::MIN, on_end };
             [J::Finished, J::Canceled, J::Failed, J::Suspended].map(|status| retention.keeps_after(status))
         };
-        assert_eq!(kept(R::NoExternalizedCheckpoints), [false, false, false, false]);
-        assert_eq!(kept(R::DeleteOnCancellation), [false, false, true, false]);
+        assert_eq!(kept(R::NoExternalizedCheckpoints), [false, false, false, true]);
+        assert_eq!(kept(R::DeleteOnCancellation), [false, false, true, true]);
         assert_eq!(kept(R::RetainOnCancellation), [false, true, true, true]);
     }
 }

@@ -1,1 +1,42 @@
-//! Placeholder while the workspace is laid out.
+//! The checkpoint coordinator as a state machine: it decides, somebody else acts.
+//!
+//! ```text
+//!   people, job ─┐                                  ┌─▶ tasks      Trigger, NotifyComplete, NotifyAborted, Close
+//!   tasks ───────┼─▶ Event ─▶ Coordinator ─▶ Effect ─┼─▶ storage    Locate, Publish, Discard, Conclude
+//!   storage ─────┤           handle(now)              ├─▶ job        FailJob
+//!   the clock ───┘              │                     └─▶ people     Resolve, Report, Ignored
+//!                               ▼
+//!                        next_deadline()
+//! ```
+//!
+//! There is one rule. **Nothing that relies on an effect is emitted before the event that reports how the effect went**:
+//! tasks are told of a completed checkpoint by [`Event::Published`], never beside [`Effect::Publish`]. So a driver may
+//! perform the effects of one step in any order, if it keeps the order of those for the same recipient.
+//!
+//! The crate is `no_std + alloc` and has no clock, no runtime and no storage. Read [`Coordinator`] first, then [`Event`]
+//! and [`Effect`]. Each of the other modules is a part that returns decisions; only the coordinator turns them into
+//! effects.
+#![no_std]
+
+extern crate alloc;
+
+mod coordinator;
+mod effect;
+mod ending;
+mod event;
+mod failure;
+mod invariants;
+mod pending;
+mod plan;
+mod recovery;
+mod requests;
+mod retention;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+pub use coordinator::Coordinator;
+pub use effect::{Aborted, Completed, Effect, Ignored, Outcome, Refused, Report};
+pub use event::{Event, Fault, SnapshotRequest};
+pub use plan::{JobPlan, VertexPlan};
+pub use recovery::{Recovery, plan_recovery};

@@ -32,6 +32,8 @@ pub enum FailureReason {
     CheckpointDeclinedOnCancellationBarrier,
     /// The coordinator stopped because the job ended.
     CheckpointCoordinatorShutdown,
+    /// The job is being restarted after a failure.
+    JobFailoverRegion,
     /// The coordinator stopped because it cannot know whether an earlier commit took effect.
     OutcomeUnknown,
     /// The metadata could not be written and published.
@@ -40,7 +42,7 @@ pub enum FailureReason {
 
 impl FailureReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TooManyCheckpointRequests,
         Self::MinimumTimeBetweenCheckpoints,
         Self::IoException,
@@ -51,6 +53,7 @@ impl FailureReason {
         Self::CheckpointDeclinedSubsumed,
         Self::CheckpointDeclinedOnCancellationBarrier,
         Self::CheckpointCoordinatorShutdown,
+        Self::JobFailoverRegion,
         Self::OutcomeUnknown,
         Self::FinalizeCheckpointFailure,
     ];
@@ -67,6 +70,7 @@ impl FailureReason {
             | Self::CheckpointDeclinedSubsumed
             | Self::CheckpointDeclinedOnCancellationBarrier
             | Self::CheckpointCoordinatorShutdown
+            | Self::JobFailoverRegion
             | Self::OutcomeUnknown
             | Self::FinalizeCheckpointFailure => FailurePhase::AfterTrigger,
         }
@@ -88,6 +92,7 @@ impl FailureReason {
             | Self::CheckpointDeclinedSubsumed
             | Self::CheckpointDeclinedOnCancellationBarrier
             | Self::CheckpointCoordinatorShutdown
+            | Self::JobFailoverRegion
             | Self::OutcomeUnknown => false,
         }
     }
@@ -106,6 +111,7 @@ impl fmt::Display for FailureReason {
             Self::CheckpointDeclinedSubsumed => "a barrier of a newer checkpoint reached a task first",
             Self::CheckpointDeclinedOnCancellationBarrier => "cancelled upstream",
             Self::CheckpointCoordinatorShutdown => "the job ended",
+            Self::JobFailoverRegion => "the job is restarted after a failure",
             Self::OutcomeUnknown => "it is unknown whether a commit took effect, so the coordinator stopped",
             Self::FinalizeCheckpointFailure => "the metadata could not be published",
         })

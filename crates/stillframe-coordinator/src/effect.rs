@@ -1,0 +1,188 @@
+use crate::SnapshotRequest;
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+use stillframe_model::{
+    Barrier, CheckpointId, CheckpointKind, CheckpointMetadata, FailureReason, JobStatus, LocationReference, OpId, Pointer,
+    RequestId, TaskId, UnixMillis,
+};
+
+/// What a driver has to do. Plain data: it can be compared, printed, stored and replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// To a source task: emit this barrier.
+    Trigger {
+        /// The task.
+        task: TaskId,
+        /// The barrier.
+        barrier: Barrier,
+    },
+    /// To a task: this checkpoint is complete; commit what belongs to it.
+    NotifyComplete {
+        /// The task.
+        task: TaskId,
+        /// The checkpoint. All earlier ones are implied.
+        checkpoint: CheckpointId,
+    },
+    /// To a task: this checkpoint will not be complete.
+    NotifyAborted {
+        /// The task.
+        task: TaskId,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// The newest complete one, in case the task missed the news.
+        latest_complete: Option<CheckpointId>,
+    },
+    /// To a task: everything is committed; end.
+    Close {
+        /// The task.
+        task: TaskId,
+    },
+    /// To the storage: make a place. Answered by [`Event::Located`](crate::Event::Located).
+    Locate {
+        /// To match the answer.
+        op: OpId,
+        /// For this checkpoint.
+        checkpoint: CheckpointId,
+        /// What kind of place.
+        snapshot: SnapshotRequest,
+    },
+    /// To the storage: make the checkpoint exist. Answered by [`Event::Published`](crate::Event::Published).
+    Publish {
+        /// To match the answer.
+        op: OpId,
+        /// Where its state was written.
+        location: LocationReference,
+        /// What it consists of.
+        metadata: CheckpointMetadata,
+    },
+    /// To the storage: remove a checkpoint. Answered by [`Event::Discarded`](crate::Event::Discarded).
+    Discard {
+        /// To match the answer.
+        op: OpId,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Where its state was written.
+        location: LocationReference,
+    },
+    /// To the storage: write down how the job ended. Answered by [`Event::Concluded`](crate::Event::Concluded).
+    Conclude {
+        /// To match the answer.
+        op: OpId,
+        /// How it ended.
+        status: JobStatus,
+    },
+    /// To the job: fail, and restart from the newest completed checkpoint if that is the job's way.
+    FailJob {
+        /// The reason of the last failure.
+        reason: FailureReason,
+        /// For a person to read.
+        message: String,
+    },
+    /// To whoever asked.
+    Resolve {
+        /// The request.
+        request: RequestId,
+        /// What became of it.
+        outcome: Result<Outcome, Refused>,
+    },
+    /// To observers.
+    Report(Report),
+    /// To observers: an event changed nothing, and why.
+    Ignored(Ignored),
+}
+
+/// A snapshot that a person asked for exists.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Outcome {
+    /// Its id.
+    pub checkpoint: CheckpointId,
+    /// Where it is.
+    pub pointer: Pointer,
+}
+
+/// A snapshot that a person asked for does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refused {
+    /// Why.
+    pub reason: FailureReason,
+    /// The cause, where there is more to say.
+    pub cause: Option<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        self.cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
+/// Something worth knowing about a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Report {
+    /// It has begun.
+    Triggered {
+        /// Its id.
+        checkpoint: CheckpointId,
+        /// Its kind.
+        kind: CheckpointKind,
+    },
+    /// It is complete and durable.
+    Completed(Completed),
+    /// It will not be complete.
+    Aborted(Aborted),
+    /// A periodic trigger was not taken.
+    Skipped {
+        /// Why.
+        reason: FailureReason,
+    },
+}
+
+/// A completed checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Completed {
+    /// Its id.
+    pub checkpoint: CheckpointId,
+    /// Its kind.
+    pub kind: CheckpointKind,
+    /// Where it is.
+    pub pointer: Pointer,
+    /// When it was triggered.
+    pub triggered_at: UnixMillis,
+    /// From the trigger until it was durable.
+    pub duration: Duration,
+    /// The size of all state in bytes.
+    pub state_size: u64,
+}
+
+/// A checkpoint that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Aborted {
+    /// Its id.
+    pub checkpoint: CheckpointId,
+    /// Its kind.
+    pub kind: CheckpointKind,
+    /// Why.
+    pub reason: FailureReason,
+    /// Which task is to blame, if one is.
+    pub by: Option<TaskId>,
+    /// The cause, where there is more to say.
+    pub cause: Option<String>,
+}
+
+/// Why an event changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ignored {
+    /// The coordinator has stopped.
+    Stopped,
+    /// The checkpoint is over, or never was.
+    NotPending(CheckpointId),
+    /// The task acknowledged this checkpoint already.
+    Duplicate(CheckpointId),
+    /// The message is from another execution attempt.
+    OtherAttempt,
+    /// The task is no part of this job.
+    UnknownTask(TaskId),
+    /// Nobody waits for the answer to this operation.
+    UnknownOperation(OpId),
+}
