@@ -1,1 +1,17 @@
-//! Placeholder while the workspace is laid out.
+//! What tasks remember, in a form that can be captured without stopping them and restored with another parallelism.
+//!
+//! - [`KeyedState`] holds one value per key. [`KeyedState::snapshot`] takes as long as copying one pointer per key group;
+//!   what the task changes afterwards is copied first, and only that.
+//! - [`elements`] holds operator state: a list whose elements may be dealt to other subtasks.
+//! - [`key_group`] says which subtask a key belongs to, with Flink's arithmetic.
+//!
+//! Everything is plain memory. Where the bytes go is the business of a storage.
+
+pub mod elements;
+mod error;
+pub mod key_group;
+mod keyed;
+
+pub use error::StateError;
+pub use key_group::KeyHash;
+pub use keyed::{KeyedSnapshot, KeyedState};

@@ -1,0 +1,31 @@
+use stillframe_metadata::FormatError;
+
+/// State could not be written or read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The bytes are not what was written, or the value has no encoding.
+    #[error("{state}")]
+    Format {
+        /// What was being read or written.
+        state: &'static str,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+    /// The keys were divided into another number of groups, which never changes during the life of the state.
+    #[error("keyed state with max parallelism {found} cannot go into an operator with max parallelism {expected}")]
+    MaxParallelism {
+        /// That of the state.
+        found: u16,
+        /// That of the operator.
+        expected: u16,
+    },
+    /// A key is in a group that it does not hash to: it was written with another hash function.
+    #[error("a key of group {expected} stands in group {found} of the keyed state; was it written with another key hash?")]
+    MisplacedKey {
+        /// Where it is.
+        found: u16,
+        /// Where it belongs.
+        expected: u16,
+    },
+}
