@@ -1,1 +1,44 @@
-//! Placeholder while the workspace is laid out.
+//! tokio around the Stillframe machines, and an embedded runner for jobs that fit into one process.
+//!
+//! A [`JobGraph`] connects sources, operators and sinks; a [`Job`] runs it with checkpoints in a storage. Barriers travel in
+//! band through bounded channels, state is captured between two records and written beside the stream, and a job that
+//! fails goes on from its newest completed checkpoint. The runner exists so that every setting can be seen at work; it
+//! is no stream processing product. People with an engine of their own use `stillframe-coordinator` and
+//! `stillframe-task` directly, and can read here how.
+//!
+//! No decision about checkpoints is made in this crate. The two drivers, [`coordinator`](mod@coordinator) and `task`,
+//! ask the machines and perform what they say.
+
+mod attempt;
+mod clock;
+mod control;
+pub(crate) mod coordinator;
+mod error;
+mod event;
+mod gate;
+mod graph;
+mod handle;
+mod job;
+mod offload;
+mod operator;
+mod operators;
+mod output;
+mod restore;
+pub mod sink;
+mod snapshot;
+mod sources;
+mod task;
+
+pub use error::{JobError, JobFailure, TaskError, TaskResult};
+pub use event::{JobEvent, JobReport};
+pub use graph::{JobGraph, Stream};
+pub use handle::{JobHandle, RequestError};
+pub use job::{Job, RestartStrategy};
+pub use operator::{Operator, Record, Restored, Source, SourceStatus, Stateful, TaskContext};
+pub use operators::{Fold, ForEach};
+pub use output::{Exchange, Output};
+pub use snapshot::Snapshot;
+pub use sources::Replay;
+
+/// What the state of operators is made of, so that a job needs no further dependency.
+pub use stillframe_state as state;

@@ -1,0 +1,283 @@
+//! One execution attempt: tasks and coordinator are started, watched, and ended in the right order.
+
+use crate::clock::Clock;
+use crate::control::Message;
+use crate::coordinator::{CoordinatorDriver, Notice};
+use crate::event::Observer;
+use crate::gate::InputGate;
+use crate::graph::{JobGraph, Unit};
+use crate::handle::Command;
+use crate::offload::Offload;
+use crate::operator::{Record, TaskContext};
+use crate::output::{Edge, Output};
+use crate::restore::{self, TaskState};
+use crate::task::{Stop, Task};
+use crate::{JobFailure, TaskError};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use stillframe_config::EffectiveConfig;
+use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
+use stillframe_model::{CheckpointId, JobStatus, RequestId, TaskId, VertexId};
+use stillframe_storage::StorageAccess;
+use stillframe_task::TaskMachine;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+
+/// Everything an attempt needs.
+pub(crate) struct Attempt<'a, T> {
+    pub(crate) graph: &'a JobGraph<T>,
+    pub(crate) plan: JobPlan,
+    pub(crate) config: &'a EffectiveConfig,
+    pub(crate) storage: Arc<dyn StorageAccess>,
+    pub(crate) recovery: Recovery,
+    pub(crate) restored: Option<CheckpointId>,
+    pub(crate) states: BTreeMap<TaskId, TaskState>,
+    pub(crate) observer: Observer,
+    pub(crate) offload: Offload,
+}
+
+/// How an attempt ended.
+pub(crate) enum AttemptEnd {
+    Ended(JobStatus),
+    Failed(JobFailure),
+}
+
+/// How many batches fit into a channel between two tasks. Few, so that barriers are not long on their way.
+const CHANNEL: usize = 8;
+
+impl<T: Record> Attempt<'_, T> {
+    /// Runs to the end or to the first failure. `on_failure` says how a failed job goes on, so that its coordinator ends
+    /// accordingly.
+    pub(crate) async fn run(
+        mut self,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+        on_failure: impl FnOnce(&JobFailure) -> Event,
+    ) -> AttemptEnd {
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let (notices_sender, mut notices) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        let mut names = BTreeMap::new();
+        let controls = self.start_tasks(&inbox, &mut tasks, &mut names);
+        let driver = CoordinatorDriver {
+            machine: Coordinator::new(self.plan.clone(), self.config, self.recovery.clone()),
+            clock: Clock::start(),
+            storage: self.storage.coordinator(),
+            offload: self.offload.clone(),
+            tasks: controls,
+            observer: Arc::clone(&self.observer),
+            notices: notices_sender,
+            answers: JoinSet::new(),
+            requests: BTreeMap::new(),
+            next_request: RequestId::new(0),
+            opened: 0,
+            leftovers: Vec::new(),
+        };
+        let mut driver = JoinSet::from_iter([driver.run(messages)]);
+
+        let mut closed = 0;
+        let mut attended = true;
+        let end = loop {
+            tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next_with_id() => match self.task_end(&names, ended) {
+                    TaskEnd::Failed(failure) => break AttemptEnd::Failed(failure),
+                    TaskEnd::CutOff => {}
+                    TaskEnd::Closed => {
+                        closed += 1;
+                        if closed == names.len() {
+                            break AttemptEnd::Ended(JobStatus::Finished);
+                        }
+                    }
+                },
+                Some(notice) = notices.recv() => match notice {
+                    Notice::Opened => {
+                        let _ = inbox.send(Message::Event(Event::StartPeriodic { first_after: self.first_after() }));
+                    }
+                    Notice::Fail { reason, message } => {
+                        break AttemptEnd::Failed(JobFailure::Checkpoints { reason, message });
+                    }
+                },
+                Some(ended) = driver.join_next() => {
+                    break AttemptEnd::Failed(JobFailure::Coordinator { message: coordinator_ended(ended) });
+                }
+                command = commands.recv(), if attended => match command {
+                    Some(Command::Snapshot { snapshot, reply }) => {
+                        let _ = inbox.send(Message::Request { snapshot, reply });
+                    }
+                    Some(Command::Stop(status)) => break AttemptEnd::Ended(status),
+                    // Nobody holds the handle any more; the job goes on by itself.
+                    None => attended = false,
+                },
+            }
+        };
+
+        // First nobody processes any more, then the coordinator ends, then everything that was being written is settled.
+        tasks.shutdown().await;
+        let last = match &end {
+            AttemptEnd::Ended(status) => Event::End { status: *status },
+            AttemptEnd::Failed(failure) => on_failure(failure),
+        };
+        let _ = inbox.send(Message::Event(last));
+        let leftovers = match driver.join_next().await {
+            Some(Ok(leftovers)) => leftovers,
+            Some(Err(_)) | None => Vec::new(),
+        };
+        self.offload.idle().await;
+        for (checkpoint, location) in leftovers {
+            let storage = self.storage.coordinator();
+            // The failure was reported when it happened first; what still stays is found by a later run.
+            let _ = self.offload.run(async move { storage.discard(checkpoint, &location).await }).await;
+        }
+        end
+    }
+
+    fn start_tasks(
+        &mut self,
+        inbox: &mpsc::UnboundedSender<Message>,
+        running: &mut JoinSet<Result<(), Stop>>,
+        names: &mut BTreeMap<Id, TaskId>,
+    ) -> BTreeMap<TaskId, mpsc::UnboundedSender<crate::control::Control>> {
+        let mut senders: BTreeMap<(VertexId, VertexId), Vec<Vec<mpsc::Sender<_>>>> = BTreeMap::new();
+        let mut receivers: BTreeMap<TaskId, Vec<mpsc::Receiver<_>>> = BTreeMap::new();
+        let ids = || (0..).map(VertexId::new);
+        // A row holds the channels from one producing subtask to all consuming ones. Rows between the same vertices are
+        // alike, so each subtask takes one for each of its edges.
+        for (consumer, vertex) in ids().zip(&self.graph.vertices) {
+            let parallelism = self.plan.vertices.get(index(consumer)).map_or(0, |plan| plan.parallelism);
+            for (upstream, _) in &vertex.inputs {
+                let producer = VertexId::new(u32::try_from(*upstream).unwrap_or(u32::MAX));
+                let producers = self.plan.vertices.get(*upstream).map_or(0, |plan| plan.parallelism);
+                for _ in 0..producers {
+                    let mut row = Vec::new();
+                    for subtask in 0..parallelism {
+                        let (sender, receiver) = mpsc::channel(CHANNEL);
+                        row.push(sender);
+                        receivers.entry(TaskId { vertex: consumer, subtask }).or_default().push(receiver);
+                    }
+                    senders.entry((producer, consumer)).or_default().push(row);
+                }
+            }
+        }
+        let mut controls = BTreeMap::new();
+        let plan = self.plan.clone();
+        for ((id, vertex), description) in ids().zip(&self.graph.vertices).zip(&plan.vertices) {
+            for subtask in 0..description.parallelism {
+                let task = TaskId { vertex: id, subtask };
+                let mut edges = Vec::new();
+                for (consumer, exchange) in self.graph.consumers(index(id)) {
+                    let max_parallelism = plan.vertices.get(index(consumer)).map_or(1, |plan| plan.max_parallelism);
+                    let rows = senders.get_mut(&(id, consumer));
+                    if let Some(row) = rows.filter(|rows| !rows.is_empty()).map(|rows| rows.remove(0)) {
+                        edges.push(Edge::new(exchange.clone(), max_parallelism, row));
+                    }
+                }
+                let gate = InputGate::new(receivers.remove(&task).unwrap_or_default());
+                let context = TaskContext {
+                    job: plan.job,
+                    vertex: description.name.clone(),
+                    subtask,
+                    parallelism: description.parallelism,
+                    max_parallelism: description.max_parallelism,
+                    attempt: plan.attempt,
+                };
+                let TaskState { restored, finished } = restore::state_of(&mut self.states, task, self.restored);
+                let (control, receiver) = mpsc::unbounded_channel();
+                controls.insert(task, control);
+                let unit = vertex.unit.clone();
+                let driver = Task {
+                    id: task,
+                    machine: TaskMachine::new(gate.len(), self.config.barriers, self.own_restored()),
+                    output: Output::new(edges),
+                    control: receiver,
+                    coordinator: inbox.clone(),
+                    storage: self.storage.worker(),
+                    offload: self.offload.clone(),
+                    observer: Arc::clone(&self.observer),
+                    captures: JoinSet::new(),
+                    prepared: None,
+                    cancellations: BTreeMap::new(),
+                    finished,
+                    context: context.clone(),
+                };
+                let handle = match unit {
+                    Unit::Source(factory) => {
+                        running.spawn(async move { driver.run_source(factory(&context), restored).await })
+                    }
+                    Unit::Operator(factory) => {
+                        running.spawn(async move { driver.run_operator(factory(&context), restored, gate).await })
+                    }
+                };
+                names.insert(handle.id(), task);
+            }
+        }
+        controls
+    }
+
+    /// Ids of a foreign checkpoint say nothing about the ids of this job.
+    fn own_restored(&self) -> Option<CheckpointId> {
+        self.recovery.restore
+    }
+
+    /// Somewhere between the minimum pause and the interval, so that jobs that started together do not write together.
+    fn first_after(&self) -> Duration {
+        let schedule = &self.config.schedule;
+        let range = schedule.interval.unwrap_or(schedule.min_pause).saturating_sub(schedule.min_pause);
+        // Without randomness the first checkpoint comes as late as it may; nothing depends on the draw.
+        let draw = getrandom::u32().unwrap_or(u32::MAX);
+        schedule.min_pause + range.mul_f64(f64::from(draw) / f64::from(u32::MAX))
+    }
+
+    fn task_end(&self, names: &BTreeMap<Id, TaskId>, ended: Result<(Id, Result<(), Stop>), JoinError>) -> TaskEnd {
+        let named = |id: Id| {
+            let task = names.get(&id).copied()?;
+            restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
+        };
+        let failure = match ended {
+            Ok((_, Ok(()))) => return TaskEnd::Closed,
+            Ok((_, Err(Stop::Disconnected))) => return TaskEnd::CutOff,
+            Ok((id, Err(Stop::Failed(error)))) => named(id).map(|(vertex, subtask)| JobFailure::Task {
+                vertex,
+                subtask,
+                source: TaskError::into_source(error),
+            }),
+            Err(error) => named(error.id()).map(|(vertex, subtask)| JobFailure::Panic {
+                vertex,
+                subtask,
+                message: panic_message(error),
+            }),
+        };
+        failure.map_or(TaskEnd::CutOff, TaskEnd::Failed)
+    }
+}
+
+/// How a task ended.
+enum TaskEnd {
+    /// The job told it to, after everything was committed.
+    Closed,
+    /// Its neighbours or the coordinator are gone; whoever failed first says why.
+    CutOff,
+    Failed(JobFailure),
+}
+
+fn index(vertex: VertexId) -> usize {
+    usize::try_from(vertex.get()).unwrap_or(usize::MAX)
+}
+
+fn coordinator_ended<R>(ended: Result<R, JoinError>) -> String {
+    match ended {
+        Ok(_) => "it ended before the job".into(),
+        Err(error) => panic_message(error),
+    }
+}
+
+fn panic_message(error: JoinError) -> String {
+    let text = |panic: Box<dyn Any + Send>| {
+        panic.downcast::<String>().map(|text| *text).or_else(|panic| panic.downcast::<&str>().map(|text| (*text).into()))
+    };
+    match error.try_into_panic() {
+        Ok(panic) => text(panic).unwrap_or_else(|_| "with no message".into()),
+        Err(error) => error.to_string(),
+    }
+}

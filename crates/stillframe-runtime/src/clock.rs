@@ -1,0 +1,32 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+use stillframe_model::{Now, Timestamp, UnixMillis};
+use tokio::time::Instant;
+
+/// The only reader of clocks. The monotonic one is tokio's, which tests can stop and wind forward.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    pub(crate) fn now(self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now {
+            monotonic: Timestamp::from_origin(self.origin.elapsed()),
+            wall: UnixMillis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// Waits until then; for ever, if there is no such moment.
+    pub(crate) async fn wait_until(self, deadline: Option<Timestamp>) {
+        match deadline.and_then(|deadline| self.origin.checked_add(deadline.since_origin())) {
+            Some(instant) => tokio::time::sleep_until(instant).await,
+            None => std::future::pending().await,
+        }
+    }
+}

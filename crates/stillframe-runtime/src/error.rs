@@ -1,0 +1,156 @@
+use std::error::Error;
+use std::fmt;
+use stillframe_coordinator::Completed;
+use stillframe_metadata::FormatError;
+use stillframe_model::{FailureReason, JobStatus, Name, Pointer};
+use stillframe_state::StateError;
+use stillframe_storage::StorageError;
+
+/// What a source or operator returns when it cannot go on. Anything that is an error converts into it, and so does text.
+pub struct TaskError(Box<dyn Error + Send + Sync>);
+
+/// The result of user code in a task.
+pub type TaskResult<T> = Result<T, TaskError>;
+
+impl TaskError {
+    /// An error with only a message.
+    #[must_use]
+    pub fn message(text: impl Into<String>) -> Self {
+        Self(text.into().into())
+    }
+
+    pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
+        self.0
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for TaskError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&chain(&*self.0))
+    }
+}
+
+/// An error and its causes on one line, for places that keep text.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Why one execution attempt of a job ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobFailure {
+    /// User code in a task returned an error.
+    #[error("{vertex}, subtask {subtask}")]
+    Task {
+        /// The vertex.
+        vertex: Name,
+        /// Which of its subtasks.
+        subtask: u32,
+        /// The error.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// User code in a task panicked.
+    #[error("{vertex}, subtask {subtask}, panicked: {message}")]
+    Panic {
+        /// The vertex.
+        vertex: Name,
+        /// Which of its subtasks.
+        subtask: u32,
+        /// The message of the panic.
+        message: String,
+    },
+    /// More checkpoints failed than are tolerated, or the coordinator cannot know what the storage holds.
+    #[error("checkpoints failed: {reason}: {message}")]
+    Checkpoints {
+        /// The reason of the last failure.
+        reason: FailureReason,
+        /// Its cause.
+        message: String,
+    },
+    /// The driver of the coordinator itself ended. This is a bug in Stillframe.
+    #[error("the checkpoint coordinator stopped unexpectedly: {message}")]
+    Coordinator {
+        /// What it said last.
+        message: String,
+    },
+}
+
+/// Why a job did not run to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The graph cannot be run.
+    #[error("the job graph is not valid: {problem}")]
+    Graph {
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// The storage failed before the job could begin or go on.
+    #[error("checkpoint storage")]
+    Storage(#[from] StorageError),
+    /// The metadata of the checkpoint to be restored is damaged.
+    #[error("the metadata of {pointer} cannot be used")]
+    Metadata {
+        /// Which checkpoint.
+        pointer: Pointer,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+    /// The state in the checkpoint to be restored is damaged.
+    #[error("the state of operator {operator} in {pointer} cannot be used")]
+    State {
+        /// Which checkpoint.
+        pointer: Pointer,
+        /// Whose state.
+        operator: Name,
+        /// What is wrong with it.
+        source: StateError,
+    },
+    /// The checkpoint to be restored does not fit the job.
+    #[error("{pointer} does not fit this job: {problem}")]
+    Mismatch {
+        /// Which checkpoint.
+        pointer: Pointer,
+        /// What does not fit, and what to do.
+        problem: String,
+    },
+    /// The job ended in an earlier run and is not run again under the same id.
+    #[error("this job was {status} in an earlier run; start a new job, and give it a checkpoint or savepoint to resume from")]
+    Ended {
+        /// How it ended.
+        status: JobStatus,
+    },
+    /// The job failed more often than it may be restarted.
+    #[error("the job failed and is not restarted (attempt {attempts}{})", newest(latest))]
+    Failed {
+        /// How often it was run.
+        attempts: u32,
+        /// Its newest completed checkpoint in this process, which may have been kept.
+        latest: Option<Completed>,
+        /// The last failure.
+        source: JobFailure,
+    },
+}
+
+fn newest(latest: &Option<Completed>) -> String {
+    latest.as_ref().map_or_else(String::new, |latest| format!("; newest completed checkpoint: {}", latest.pointer))
+}

@@ -1,0 +1,85 @@
+use crate::JobFailure;
+use std::sync::Arc;
+use std::time::Duration;
+use stillframe_coordinator::{Aborted, Completed};
+use stillframe_model::{Attempt, CheckpointId, CheckpointKind, FailureReason, JobStatus, TaskId};
+
+/// What observers of a job are told, as it happens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JobEvent<'a> {
+    /// An execution attempt begins.
+    Started {
+        /// Which one of this process.
+        attempt: Attempt,
+        /// The checkpoint that it was restored from.
+        restored: Option<CheckpointId>,
+    },
+    /// A checkpoint has begun.
+    Triggered {
+        /// Its id.
+        checkpoint: CheckpointId,
+        /// Its kind.
+        kind: CheckpointKind,
+    },
+    /// A checkpoint is complete and durable.
+    Completed(&'a Completed),
+    /// A checkpoint will not be complete.
+    Aborted(&'a Aborted),
+    /// A periodic checkpoint was not begun.
+    Skipped {
+        /// Why.
+        reason: FailureReason,
+    },
+    /// A task could not write its state; it declines the checkpoint.
+    CaptureFailed {
+        /// The task.
+        task: TaskId,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// What went wrong.
+        message: &'a str,
+    },
+    /// Something superfluous could not be removed. It stays until a later run finds it.
+    DiscardFailed {
+        /// The checkpoint it belongs to.
+        checkpoint: CheckpointId,
+        /// What went wrong.
+        message: &'a str,
+    },
+    /// How the job ended could not be written down, so its checkpoints stay and a restart would go on from them.
+    ConcludeFailed {
+        /// What went wrong.
+        message: &'a str,
+    },
+    /// An execution attempt failed.
+    Failed {
+        /// Which one.
+        attempt: Attempt,
+        /// Why.
+        cause: &'a JobFailure,
+        /// When the next one begins; `None` if there is none.
+        restart_in: Option<Duration>,
+    },
+}
+
+/// Receives the events of a job. Called from its drivers: be quick.
+pub(crate) type Observer = Arc<dyn Fn(&JobEvent<'_>) + Send + Sync>;
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobReport {
+    /// How it ended.
+    pub status: JobStatus,
+    /// How many attempts were made. None, if an earlier run had finished the job already.
+    pub attempts: u32,
+    /// How many checkpoints completed, savepoints included.
+    pub completed: u64,
+    /// How many checkpoints were aborted.
+    pub aborted: u64,
+    /// From which checkpoints the attempts were restored.
+    pub restored: Vec<CheckpointId>,
+    /// The newest completed checkpoint. Whether it still exists depends on the retention.
+    pub latest: Option<Completed>,
+}

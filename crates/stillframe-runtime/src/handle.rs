@@ -1,0 +1,94 @@
+use crate::{JobError, JobReport};
+use stillframe_coordinator::{Outcome, Refused, SnapshotRequest};
+use stillframe_model::{JobId, JobStatus};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Where the outcome of a request goes.
+pub(crate) type Reply = oneshot::Sender<Result<Outcome, Refused>>;
+
+/// What a person can ask of a running job.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Snapshot { snapshot: SnapshotRequest, reply: Reply },
+    Stop(JobStatus),
+}
+
+/// A running job. Dropping it leaves the job running.
+#[derive(Debug)]
+pub struct JobHandle {
+    pub(crate) id: JobId,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) running: JoinHandle<Result<JobReport, JobError>>,
+}
+
+/// A checkpoint or savepoint that was asked for was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The coordinator refused it, or it failed.
+    #[error("{0}")]
+    Refused(Refused),
+    /// The job has ended, or is being restarted.
+    #[error("the job is not running at the moment")]
+    NotRunning,
+}
+
+impl JobHandle {
+    /// The id under which the job's checkpoints are kept.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Takes a checkpoint now and waits until it is durable.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn trigger_checkpoint(&self) -> Result<Outcome, RequestError> {
+        self.snapshot(SnapshotRequest::Checkpoint).await
+    }
+
+    /// Takes a savepoint and waits until it is durable. It belongs to the caller: the job never deletes it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn trigger_savepoint(&self, target: Option<String>) -> Result<Outcome, RequestError> {
+        self.snapshot(SnapshotRequest::Savepoint { target }).await
+    }
+
+    /// Ends the job. What becomes of its checkpoints is said by the config's retention.
+    pub fn cancel(&self) {
+        self.stop(JobStatus::Canceled);
+    }
+
+    /// Stops the job here and keeps its checkpoints: a job with the same id goes on from them.
+    pub fn suspend(&self) {
+        self.stop(JobStatus::Suspended);
+    }
+
+    /// Waits for the end of the job.
+    ///
+    /// # Errors
+    /// As [`Job::run`](crate::Job::run).
+    ///
+    /// # Panics
+    /// If the job's own driver panicked, which is a bug in Stillframe.
+    pub async fn wait(self) -> Result<JobReport, JobError> {
+        match self.running.await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Ok(JobReport::new(JobStatus::Suspended)),
+        }
+    }
+
+    async fn snapshot(&self, snapshot: SnapshotRequest) -> Result<Outcome, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Snapshot { snapshot, reply }).map_err(|_| RequestError::NotRunning)?;
+        answer.await.map_err(|_| RequestError::NotRunning)?.map_err(RequestError::Refused)
+    }
+
+    fn stop(&self, status: JobStatus) {
+        // A job that has ended by itself needs no stopping.
+        let _ = self.commands.send(Command::Stop(status));
+    }
+}

@@ -1,0 +1,309 @@
+use crate::attempt::{Attempt, AttemptEnd};
+use crate::event::{JobEvent, Observer};
+use crate::handle::Command;
+use crate::offload::Offload;
+use crate::restore::{self, Origin, TaskState};
+use crate::{JobError, JobFailure, JobGraph, JobHandle, JobReport, Record};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use stillframe_config::{CheckpointConfig, EffectiveConfig};
+use stillframe_coordinator::{Event, Recovery, plan_recovery};
+use stillframe_model::{
+    Attempt as AttemptNumber, CheckpointId, JobId, JobStatus, LocationReference, Pointer, TaskId,
+};
+use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess, StorageError};
+use tokio::sync::mpsc;
+
+/// A job that is ready to run: a graph, a config, and the storage of its checkpoints.
+///
+/// A job is known by its [id](Self::with_id). Run again under the same id it goes on from its newest completed checkpoint,
+/// whatever stopped it; under a new id, which is the default, it begins anew.
+pub struct Job<T> {
+    graph: JobGraph<T>,
+    config: EffectiveConfig,
+    storage: Arc<dyn CheckpointStorage>,
+    id: Option<JobId>,
+    resume: Option<Pointer>,
+    restart: RestartStrategy,
+    observer: Observer,
+}
+
+/// What happens when a job fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartStrategy {
+    /// It stays failed.
+    None,
+    /// It is restored from its newest completed checkpoint and runs again.
+    FixedDelay {
+        /// This many times.
+        attempts: u32,
+        /// Each time after this pause.
+        delay: Duration,
+    },
+}
+
+impl Default for RestartStrategy {
+    /// Three times, each after 100 ms. A fault that is still there after that is one for a person.
+    fn default() -> Self {
+        Self::FixedDelay { attempts: 3, delay: Duration::from_millis(100) }
+    }
+}
+
+impl RestartStrategy {
+    /// The pause before the next attempt, after `failures` of them have failed.
+    fn next(self, failures: u32) -> Option<Duration> {
+        match self {
+            Self::FixedDelay { attempts, delay } if failures <= attempts => Some(delay),
+            Self::None | Self::FixedDelay { .. } => None,
+        }
+    }
+}
+
+impl<T: Record> Job<T> {
+    /// A new job with this graph. The config's own storage descriptor is for callers who build the storage from it; here
+    /// the storage is given.
+    #[must_use]
+    pub fn new(graph: JobGraph<T>, config: &CheckpointConfig, storage: Arc<dyn CheckpointStorage>) -> Self {
+        Self {
+            graph,
+            config: config.resolve().effective,
+            storage,
+            id: None,
+            resume: None,
+            restart: RestartStrategy::default(),
+            observer: Arc::new(|_| {}),
+        }
+    }
+
+    /// Under which id its checkpoints are kept and looked for. Drawn at random if it is not given.
+    #[must_use]
+    pub fn with_id(mut self, id: JobId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Begins with the state of this checkpoint or savepoint, which is left alone. Only used as long as the job has no
+    /// checkpoint of its own.
+    #[must_use]
+    pub fn resume_from(mut self, pointer: Pointer) -> Self {
+        self.resume = Some(pointer);
+        self
+    }
+
+    /// What happens when the job fails.
+    #[must_use]
+    pub fn with_restart(mut self, restart: RestartStrategy) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// Calls `observer` with everything worth knowing, from the job's own tasks: it should be quick.
+    #[must_use]
+    pub fn on_event(mut self, observer: impl Fn(&JobEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Runs the job to its end.
+    ///
+    /// # Errors
+    /// If the graph, the storage or the checkpoint to restore cannot be used, or the job fails for good.
+    pub async fn run(self) -> Result<JobReport, JobError> {
+        self.start().wait().await
+    }
+
+    /// Starts the job on the current tokio runtime.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use = "the handle tells how the job ends"]
+    pub fn start(self) -> JobHandle {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let id = self.id.unwrap_or_else(random_id);
+        JobHandle { id, commands, running: tokio::spawn(self.attempts(id, receiver)) }
+    }
+
+    async fn attempts(self, id: JobId, mut commands: mpsc::UnboundedReceiver<Command>) -> Result<JobReport, JobError> {
+        let report = Arc::new(Mutex::new(JobReport::new(JobStatus::Finished)));
+        let observer = self.recording(&report);
+        let offload = Offload::new();
+        let mut number = AttemptNumber::new(0);
+        loop {
+            let plan = self.graph.plan(id, number)?;
+            let storage = self.open(&offload, id).await?;
+            let Some((recovery, restored, states)) = self.recover(&offload, &storage, &plan, &observer).await? else {
+                return Ok(finish(&report, JobStatus::Finished));
+            };
+            record(&report, |report| {
+                report.attempts += 1;
+                report.restored.extend(restored);
+            });
+            observer(&JobEvent::Started { attempt: number, restored });
+            let attempt = Attempt {
+                graph: &self.graph,
+                plan,
+                config: &self.config,
+                storage,
+                recovery,
+                restored,
+                states,
+                observer: Arc::clone(&observer),
+                offload: offload.clone(),
+            };
+            let failures = number.get() + 1;
+            let restart = self.restart.next(failures);
+            let on_failure = |cause: &JobFailure| {
+                observer(&JobEvent::Failed { attempt: number, cause, restart_in: restart });
+                restart.map_or(Event::End { status: JobStatus::Failed }, |_| Event::Failover)
+            };
+            let failure = match attempt.run(&mut commands, on_failure).await {
+                AttemptEnd::Ended(status) => return Ok(finish(&report, status)),
+                AttemptEnd::Failed(failure) => failure,
+            };
+            let Some(delay) = restart else {
+                let latest = finish(&report, JobStatus::Failed).latest;
+                return Err(JobError::Failed { attempts: failures, latest, source: failure });
+            };
+            if let Some(status) = pause(&mut commands, delay).await {
+                return Ok(finish(&report, status));
+            }
+            number = number.next();
+        }
+    }
+
+    /// The user's observer, behind one that writes down what the report needs.
+    fn recording(&self, report: &Arc<Mutex<JobReport>>) -> Observer {
+        let (observer, report) = (Arc::clone(&self.observer), Arc::clone(report));
+        Arc::new(move |event| {
+            match event {
+                JobEvent::Completed(completed) => record(&report, |report| {
+                    report.completed += 1;
+                    report.latest = Some((*completed).clone());
+                }),
+                JobEvent::Aborted(_) => record(&report, |report| report.aborted += 1),
+                _ => {}
+            }
+            observer(event);
+        })
+    }
+
+    async fn open(&self, offload: &Offload, id: JobId) -> Result<Arc<dyn StorageAccess>, JobError> {
+        let storage = Arc::clone(&self.storage);
+        perform(offload, "open storage", async move { storage.open(id).await }).await
+    }
+
+    /// Looks at what is there, decides what to restore, reads it, and removes what nothing refers to. `None`: there is
+    /// nothing left to do.
+    async fn recover(
+        &self,
+        offload: &Offload,
+        storage: &Arc<dyn StorageAccess>,
+        plan: &stillframe_coordinator::JobPlan,
+        observer: &Observer,
+    ) -> Result<Option<Recovered>, JobError> {
+        let coordinator = storage.coordinator();
+        let survey = {
+            let coordinator = Arc::clone(&coordinator);
+            perform(offload, "survey checkpoints", async move { coordinator.survey().await }).await?
+        };
+        match survey.ended {
+            Some(JobStatus::Finished) => return Ok(None),
+            Some(status) => return Err(JobError::Ended { status }),
+            None => {}
+        }
+        let recovery = plan_recovery(&survey.completed, &survey.incomplete);
+        for &orphan in &recovery.orphans {
+            let coordinator = Arc::clone(&coordinator);
+            let discard = async move { coordinator.discard(orphan, &LocationReference::Default).await };
+            if let Err(error) = perform(offload, "discard orphan", discard).await {
+                observer(&JobEvent::DiscardFailed { checkpoint: orphan, message: &error.to_string() });
+            }
+        }
+        let (location, origin) = match (recovery.restore, &self.resume) {
+            (Some(checkpoint), _) => {
+                let open = async move { coordinator.open_checkpoint(checkpoint).await };
+                (perform(offload, "open checkpoint", open).await?, Origin::Own(checkpoint))
+            }
+            (None, Some(pointer)) => {
+                let (storage, pointer) = (Arc::clone(&self.storage), pointer.clone());
+                let resolve = async move { storage.resolve(&pointer).await };
+                (perform(offload, "resolve pointer", resolve).await?, Origin::Foreign)
+            }
+            (None, None) => return Ok(Some((recovery, None, BTreeMap::new()))),
+        };
+        let plan = plan.clone();
+        let load = async move { Ok(restore::load(location, origin, &plan).await) };
+        let states = perform(offload, "read checkpoint", load).await??;
+        let restored = states.values().find_map(|state| state.restored.checkpoint);
+        Ok(Some((recovery, restored, states)))
+    }
+}
+
+type Recovered = (Recovery, Option<CheckpointId>, BTreeMap<TaskId, TaskState>);
+
+/// Runs a storage operation where it may block.
+async fn perform<R: Send + 'static>(
+    offload: &Offload,
+    operation: &'static str,
+    future: impl Future<Output = Result<R, StorageError>> + Send + 'static,
+) -> Result<R, JobError> {
+    let panicked =
+        |_| StorageError::new(ErrorKind::Other, operation, "checkpoint storage").with_detail("the storage panicked");
+    Ok(offload.run(future).await.map_err(panicked)??)
+}
+
+/// Waits before the next attempt, unless somebody ends the job meanwhile.
+async fn pause(commands: &mut mpsc::UnboundedReceiver<Command>, delay: Duration) -> Option<JobStatus> {
+    let over = tokio::time::sleep(delay);
+    tokio::pin!(over);
+    let mut attended = true;
+    loop {
+        tokio::select! {
+            () = &mut over => return None,
+            command = commands.recv(), if attended => match command {
+                Some(Command::Stop(status)) => return Some(status),
+                // Dropping the reply says that the job is not running.
+                Some(Command::Snapshot { .. }) => {}
+                None => attended = false,
+            },
+        }
+    }
+}
+
+fn random_id() -> JobId {
+    let mut bytes = [0; 16];
+    // An operating system without randomness cannot run much else either.
+    getrandom::fill(&mut bytes).unwrap_or_else(|error| panic!("the operating system gives no random bytes: {error}"));
+    JobId::from_bytes(bytes)
+}
+
+fn record(report: &Mutex<JobReport>, change: impl FnOnce(&mut JobReport)) {
+    change(&mut report.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn finish(report: &Mutex<JobReport>, status: JobStatus) -> JobReport {
+    let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+    report.status = status;
+    report.clone()
+}
+
+impl JobReport {
+    pub(crate) fn new(status: JobStatus) -> Self {
+        Self { status, attempts: 0, completed: 0, aborted: 0, restored: Vec::new(), latest: None }
+    }
+}
+
+impl<T> fmt::Debug for Job<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("graph", &self.graph)
+            .field("config", &self.config)
+            .field("storage", &self.storage)
+            .field("id", &self.id)
+            .field("resume", &self.resume)
+            .field("restart", &self.restart)
+            .finish_non_exhaustive()
+    }
+}
