@@ -1,0 +1,44 @@
+//! How the input is divided between parallel sources: always into the same splits, so that a job can be restored with
+//! another parallelism by dealing the splits out again.
+
+/// How many splits every input has. A source instance reads one or several of them.
+pub(crate) const SPLITS: u32 = 32;
+
+/// Blocks of this many consecutive lines go to the splits in turn.
+pub(crate) const BLOCK_LINES: u64 = 256;
+
+/// The split that a data line belongs to. Data lines are counted from 0, behind the header.
+pub(crate) fn split_of(line: u64) -> u32 {
+    let block = line / BLOCK_LINES;
+    u32::try_from(block % u64::from(SPLITS)).unwrap_or_else(|_| unreachable!("a remainder of a u32 is a u32"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_go_to_the_splits_in_turn() {
+        for (line, split) in [
+            (0, 0),
+            (255, 0),
+            (256, 1),
+            (511, 1),
+            (31 * 256, 31),
+            (32 * 256 - 1, 31),
+            (32 * 256, 0),
+            (u64::MAX, 31),
+        ] {
+            assert_eq!(split_of(line), split, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_split_gets_the_same_number_of_lines_of_a_whole_round() {
+        let mut lines = [0; SPLITS as usize];
+        for line in 0..BLOCK_LINES * u64::from(SPLITS) {
+            lines[split_of(line) as usize] += 1;
+        }
+        assert_eq!(lines, [BLOCK_LINES; SPLITS as usize]);
+    }
+}
