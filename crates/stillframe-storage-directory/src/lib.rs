@@ -1,1 +1,37 @@
-//! Placeholder while the workspace is laid out.
+//! "Checkpoint 17 of job J" as names and references, over any [`BlobStore`](stillframe_storage::BlobStore).
+//!
+//! A backend gives a [`BlobStores`], which opens directories by their address, and an [`Entropy`], from which
+//! unique names are drawn. [`DirectoryStorage`] makes of these the coordinator's, the workers' and the
+//! readers' views that `stillframe-storage` asks for. The layout is Flink's:
+//!
+//! ```text
+//! <directory>/<job id>/chk-<N>/_metadata       exists exactly when checkpoint N is complete
+//! <directory>/<job id>/chk-<N>/state-<unique>  what a task wrote for it
+//! <directory>/<job id>/_ended                  how the job ended
+//! <target>/savepoint-<job id>-<unique>/…       the same for a savepoint, wherever the user wants it
+//! ```
+//!
+//! Architecture invariant: nothing here knows what kind of medium it is on. It opens no file, reads no clock
+//! and draws no random number of its own. Only `layout.rs` formats and parses names.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod completed;
+mod coordinator;
+mod disposal;
+mod layout;
+#[cfg(test)]
+mod map_store;
+mod place;
+mod pointer;
+mod reference;
+mod seam;
+mod storage;
+mod stream;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use completed::METADATA_LIMIT;
+pub use seam::{BlobStores, Entropy};
+pub use storage::DirectoryStorage;

@@ -67,7 +67,7 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// Creates a directory, and those above it where they are missing; durable when it returns.
     ///
     /// # Errors
-    /// `AlreadyExists` if `path` itself was there.
+    /// `AlreadyExists` if `path` itself was there; it is durable then as well, whoever created it.
     async fn create_directory(&self, path: &BlobPath) -> Result<(), StorageError>;
 
     /// Begins a new object under a name that nobody else uses.
@@ -76,8 +76,9 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// `AlreadyExists` if somebody does.
     async fn create(&self, path: &BlobPath) -> Result<Box<dyn BlobWriter>, StorageError>;
 
-    /// Creates a small object in one step: it appears whole or not at all, replaces nothing, and is durable together
-    /// with every object finished before in the same directory.
+    /// Creates a small object in one step: it appears whole or not at all, replaces nothing, and is durable when this
+    /// returns, together with every object finished before in the same directory. At no time, and after no loss of power, is
+    /// it there without them.
     ///
     /// # Errors
     /// `AlreadyExists` if the name is taken. `OutcomeUnknown` if it may have appeared all the same.
@@ -107,7 +108,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// As the medium fails.
     async fn delete(&self, path: &BlobPath) -> Result<(), StorageError>;
 
-    /// Removes an empty directory. One that does not exist counts as removed.
+    /// Removes an empty directory. One that does not exist counts as removed. What interrupted calls of
+    /// [`publish`](Self::publish) left in it goes with it.
     ///
     /// # Errors
     /// As the medium fails; also if it is not empty.

@@ -65,9 +65,10 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
     async fn discard(&self, checkpoint: CheckpointId, location: &LocationReference) -> Result<(), StorageError>;
 
     /// Writes down, durably, how the job ended. From then on [`survey`](Self::survey) says so, and the job's checkpoints
-    /// are no longer what keeps its output from being produced twice.
+    /// are no longer what keeps its output from being produced twice. Repeating it is harmless. A suspended job has not
+    /// ended: nothing is written for it.
     ///
     /// # Errors
-    /// As the medium fails.
+    /// `AlreadyExists` if it ended otherwise before; else as the medium fails.
     async fn conclude(&self, status: JobStatus) -> Result<(), StorageError>;
 }

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The text does not name a place that this storage can reach. Correct it.
     InvalidPointer,
+    /// A setting of the storage is missing, unknown or out of range. Correct it.
+    InvalidOption,
     /// What was read is not what was written. Restore from another checkpoint, and look at the medium.
     Corrupt,
     /// Not allowed. Correct the permissions.
@@ -36,6 +38,7 @@ impl fmt::Display for ErrorKind {
             Self::AlreadyExists => "already exists",
             Self::TooLarge => "too large",
             Self::InvalidPointer => "invalid pointer",
+            Self::InvalidOption => "invalid option",
             Self::Corrupt => "corrupt",
             Self::PermissionDenied => "permission denied",
             Self::NoSpace => "no space left",

@@ -1,0 +1,62 @@
+use crate::place::Place;
+use async_trait::async_trait;
+use bytes::Bytes;
+use stillframe_model::{Crc32c, FileHandle, Pointer, StateHandle};
+use stillframe_storage::{CompletedLocation, ErrorKind, StorageError};
+
+/// The largest metadata that is published or read, in bytes: 256 MiB.
+pub const METADATA_LIMIT: u64 = 256 * 1024 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct DirectoryLocation {
+    place: Place,
+    pointer: Pointer,
+}
+
+impl DirectoryLocation {
+    pub(crate) fn new(place: Place) -> Self {
+        let pointer = Pointer::new(place.address());
+        Self { place, pointer }
+    }
+
+    async fn read_file(&self, file: &FileHandle) -> Result<Bytes, StorageError> {
+        let corrupt = |detail: String| {
+            StorageError::new(ErrorKind::Corrupt, "read state", self.place.address_of(file.name.clone()))
+                .with_detail(detail)
+        };
+        // The store compares the length with the limit before it allocates, so a file that grew costs nothing
+        // and a handle that claims too much cannot make us reserve more than the file really has.
+        let bytes = match self.place.blobs.read(&self.place.join(file.name.clone()), file.len).await {
+            Err(error) if error.kind() == ErrorKind::TooLarge => {
+                return Err(corrupt(format!("expected {} bytes, found more", file.len)).with_source(error));
+            }
+            other => other?,
+        };
+        if bytes.len() as u64 != file.len {
+            return Err(corrupt(format!("expected {} bytes, found {}", file.len, bytes.len())));
+        }
+        let found = Crc32c::of(&bytes);
+        if found != file.crc {
+            return Err(corrupt(format!("expected crc32c {}, found {found}", file.crc)));
+        }
+        Ok(bytes)
+    }
+}
+
+#[async_trait]
+impl CompletedLocation for DirectoryLocation {
+    fn pointer(&self) -> &Pointer {
+        &self.pointer
+    }
+
+    async fn metadata(&self) -> Result<Bytes, StorageError> {
+        self.place.blobs.read(&self.place.metadata(), METADATA_LIMIT).await
+    }
+
+    async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError> {
+        match handle {
+            StateHandle::Inline(bytes) => Ok(bytes.clone()),
+            StateHandle::File(file) => self.read_file(file).await,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How a checkpoint is removed: the metadata first, then the state, then the directory, and nothing that is
+//! not ours.
+
+use crate::layout;
+use crate::place::Place;
+use stillframe_storage::{BlobEntry, ErrorKind, StorageError};
+
+/// How often the contents are gone through, in case a task that has not heard of the end is still writing.
+const ROUNDS: usize = 3;
+
+/// How many foreign names an error shows.
+const SHOWN: usize = 5;
+
+pub(crate) async fn dispose(place: &Place) -> Result<(), StorageError> {
+    if place.list().await?.is_empty() {
+        return place.blobs.delete_directory(&place.directory).await;
+    }
+    place.blobs.delete(&place.metadata()).await?;
+    // A medium may make the removal of a state file durable before that of the metadata. After a power
+    // failure between the two the checkpoint would look complete and not be. An earlier call may have been
+    // interrupted right here, so this is done even when the metadata was gone already.
+    match place.blobs.settle(&place.directory).await {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut round = 1;
+    loop {
+        let Err(error) = remove_state_and_directory(place).await else { return Ok(()) };
+        let rest = place.list().await?;
+        if round == ROUNDS || !rest.iter().any(is_ours) {
+            return Err(name_what_is_foreign(place, &rest, error));
+        }
+        round += 1;
+    }
+}
+
+fn is_ours(entry: &BlobEntry) -> bool {
+    !entry.is_directory && layout::parse_state(&entry.name).is_some()
+}
+
+async fn remove_state_and_directory(place: &Place) -> Result<(), StorageError> {
+    for entry in place.list().await?.iter().filter(|entry| is_ours(entry)) {
+        if let Some(name) = layout::parse_state(&entry.name) {
+            place.blobs.delete(&place.join(name)).await?;
+        }
+    }
+    place.blobs.delete_directory(&place.directory).await
+}
+
+/// Says which objects keep a directory from being removed, where that is the reason.
+fn name_what_is_foreign(place: &Place, rest: &[BlobEntry], error: StorageError) -> StorageError {
+    let mut foreign =
+        rest.iter().filter(|entry| !is_ours(entry)).map(|entry| entry.name.as_str()).collect::<Vec<_>>();
+    if foreign.is_empty() {
+        return error;
+    }
+    foreign.sort_unstable();
+    let more = foreign.len().saturating_sub(SHOWN);
+    foreign.truncate(SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    StorageError::new(ErrorKind::Other, "discard checkpoint", place.address())
+        .with_detail(format!(
+            "the directory stays because it holds what is not ours: {}{more}; move it away",
+            foreign.join(", ")
+        ))
+        .with_source(error)
+}

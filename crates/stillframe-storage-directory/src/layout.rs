@@ -1,0 +1,141 @@
+//! The names of everything that checkpoints leave on a medium. No other file formats or parses one.
+
+use stillframe_model::{CheckpointId, JobId, JobStatus, Name};
+use stillframe_storage::BlobPath;
+
+/// The name that makes a checkpoint complete.
+pub(crate) const METADATA: &str = "_metadata";
+/// The name under which the end of a job is written down.
+pub(crate) const ENDED: &str = "_ended";
+
+const CHECKPOINT_PREFIX: &str = "chk-";
+const STATE_PREFIX: &str = "state-";
+const STATE_DIGITS: usize = 32;
+
+/// The directory of one job, `<job id>`.
+pub(crate) fn job(job: JobId) -> BlobPath {
+    BlobPath::root().join(name(job.to_string()))
+}
+
+/// The directory of one checkpoint, `<job id>/chk-<N>`.
+pub(crate) fn checkpoint(of: JobId, checkpoint: CheckpointId) -> BlobPath {
+    job(of).join(name(format!("{CHECKPOINT_PREFIX}{checkpoint}")))
+}
+
+/// The id in `chk-<N>`. Only the one spelling that [`checkpoint`] produces: `chk-007` is somebody else's.
+pub(crate) fn parse_checkpoint(text: &str) -> Option<CheckpointId> {
+    let digits = text.strip_prefix(CHECKPOINT_PREFIX)?;
+    let canonical = digits == "0" || digits.starts_with(|c: char| matches!(c, '1'..='9'));
+    if !canonical || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().map(CheckpointId::new)
+}
+
+pub(crate) fn metadata() -> Name {
+    name(METADATA)
+}
+
+pub(crate) fn ended() -> Name {
+    name(ENDED)
+}
+
+/// The name of a state file, `state-<32 hexadecimal digits>`.
+pub(crate) fn state(unique: u128) -> Name {
+    name(format!("{STATE_PREFIX}{unique:0STATE_DIGITS$x}"))
+}
+
+/// The name, if it is one that [`state`] produces.
+pub(crate) fn parse_state(text: &str) -> Option<Name> {
+    let digits = text.strip_prefix(STATE_PREFIX)?;
+    let ours = digits.len() == STATE_DIGITS && digits.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+    ours.then(|| name(text))
+}
+
+/// The directory of a savepoint, `savepoint-<6 digits of the job id>-<12 random digits>`, as Flink names it.
+pub(crate) fn savepoint(job: JobId, unique: u128) -> Name {
+    let [a, b, c, ..] = *job.as_bytes();
+    name(format!("savepoint-{a:02x}{b:02x}{c:02x}-{:012x}", unique & 0xffff_ffff_ffff))
+}
+
+/// How the end of a job is spelled in the file that tells of it. `None` for a status that is not an end.
+pub(crate) fn status_word(status: JobStatus) -> Option<&'static str> {
+    match status {
+        JobStatus::Finished => Some("finished"),
+        JobStatus::Canceled => Some("canceled"),
+        JobStatus::Failed => Some("failed"),
+        JobStatus::Suspended => None,
+    }
+}
+
+/// The status that [`status_word`] spells like this.
+pub(crate) fn parse_status(word: &[u8]) -> Option<JobStatus> {
+    let ends = [JobStatus::Finished, JobStatus::Canceled, JobStatus::Failed];
+    ends.into_iter().find(|status| status_word(*status).is_some_and(|known| known.as_bytes() == word))
+}
+
+fn name(text: impl Into<String>) -> Name {
+    Name::new(text).expect("the layout formats valid names only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOB: JobId = JobId::from_bytes([0xa8, 0xff, 0x7a, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+
+    #[test]
+    fn names_are_those_of_the_documentation() {
+        assert_eq!(
+            checkpoint(JOB, CheckpointId::new(17)).to_string(),
+            "a8ff7a030405060708090a0b0c0d0e0f/chk-17"
+        );
+        assert_eq!(state(0xabc).as_str(), "state-00000000000000000000000000000abc");
+        assert_eq!(savepoint(JOB, u128::MAX - 0xf).as_str(), "savepoint-a8ff7a-fffffffffff0");
+    }
+
+    #[test]
+    fn only_the_canonical_spelling_is_a_checkpoint() {
+        for id in [0, 1, 9, 10, u64::MAX] {
+            assert_eq!(parse_checkpoint(&format!("chk-{id}")), Some(CheckpointId::new(id)));
+        }
+        let foreign = [
+            "chk-",
+            "chk-01",
+            "chk-00",
+            "chk-+1",
+            "chk--1",
+            "chk-1 ",
+            "chk-1x",
+            "Chk-1",
+            "1",
+            "chk-18446744073709551616",
+        ];
+        for text in foreign {
+            assert_eq!(parse_checkpoint(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_names_are_state() {
+        assert_eq!(parse_state(state(7).as_str()), Some(state(7)));
+        for text in [
+            "state-7",
+            "state-0000000000000000000000000000000G",
+            "_metadata",
+            "state-000000000000000000000000000000007",
+            "",
+        ] {
+            assert_eq!(parse_state(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_end_of_a_job_is_read_back() {
+        for status in [JobStatus::Finished, JobStatus::Canceled, JobStatus::Failed] {
+            assert_eq!(status_word(status).and_then(|word| parse_status(word.as_bytes())), Some(status));
+        }
+        assert_eq!(status_word(JobStatus::Suspended), None);
+        assert_eq!(parse_status(b"suspended"), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! A blob store in a map, so that this crate's tests need no medium.
+
+use crate::{BlobStores, DirectoryStorage, Entropy};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use stillframe_storage::{BlobEntry, BlobPath, BlobStore, BlobWriter, ErrorKind, StorageError};
+
+/// Objects by address; a directory is an address without bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Medium {
+    objects: Arc<Mutex<BTreeMap<String, Option<Bytes>>>>,
+    settled: Arc<Mutex<Vec<String>>>,
+}
+
+impl Medium {
+    pub(crate) fn storage(&self, directory: &str) -> DirectoryStorage {
+        DirectoryStorage::new(Arc::new(self.clone()), Arc::new(Counter::default()), directory)
+    }
+
+    pub(crate) fn put(&self, address: &str, bytes: &'static [u8]) {
+        self.lock().insert(address.to_owned(), Some(Bytes::from_static(bytes)));
+    }
+
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.lock().iter().filter(|(_, bytes)| bytes.is_some()).map(|(address, _)| address.clone()).collect()
+    }
+
+    /// The directories that were settled since the last call, in order.
+    pub(crate) fn take_settled(&self) -> Vec<String> {
+        core::mem::take(&mut *self.settled.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<Bytes>>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BlobStores for Medium {
+    fn at(&self, address: &str) -> Result<Arc<dyn BlobStore>, StorageError> {
+        if address.contains(':') {
+            return Err(StorageError::new(ErrorKind::InvalidPointer, "open", address));
+        }
+        Ok(Arc::new(MapStore { root: address.trim_end_matches('/').to_owned(), medium: self.clone() }))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Entropy for Counter {
+    fn draw(&self) -> Result<u128, StorageError> {
+        Ok(u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+#[derive(Debug)]
+struct MapStore {
+    root: String,
+    medium: Medium,
+}
+
+impl MapStore {
+    fn put_new(&self, path: &BlobPath, bytes: Option<Bytes>) -> Result<(), StorageError> {
+        let address = self.locate(path);
+        let mut objects = self.medium.lock();
+        if objects.contains_key(&address) {
+            return Err(StorageError::new(ErrorKind::AlreadyExists, "create", address));
+        }
+        let parent = address.rsplit_once('/').map_or("", |(parent, _)| parent);
+        if bytes.is_some() && objects.get(parent) != Some(&None) {
+            return Err(StorageError::new(ErrorKind::NotFound, "create", address));
+        }
+        objects.insert(address, bytes);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BlobStore for MapStore {
+    fn locate(&self, path: &BlobPath) -> String {
+        if path.names().is_empty() { self.root.clone() } else { format!("{}/{path}", self.root) }
+    }
+
+    async fn create_directory(&self, path: &BlobPath) -> Result<(), StorageError> {
+        if let Some((parent, _)) = path.split() {
+            self.medium.lock().entry(self.locate(&parent)).or_insert(None);
+        }
+        self.put_new(path, None)
+    }
+
+    async fn create(&self, path: &BlobPath) -> Result<Box<dyn BlobWriter>, StorageError> {
+        self.put_new(path, Some(Bytes::new()))?;
+        Ok(Box::new(MapWriter {
+            address: self.locate(path),
+            bytes: Vec::new(),
+            medium: Some(self.medium.clone()),
+        }))
+    }
+
+    async fn publish(&self, path: &BlobPath, bytes: Bytes) -> Result<(), StorageError> {
+        self.put_new(path, Some(bytes))
+    }
+
+    async fn settle(&self, directory: &BlobPath) -> Result<(), StorageError> {
+        let address = self.locate(directory);
+        self.medium.settled.lock().unwrap_or_else(PoisonError::into_inner).push(address);
+        Ok(())
+    }
+
+    async fn read(&self, path: &BlobPath, limit: u64) -> Result<Bytes, StorageError> {
+        match self.medium.lock().get(&self.locate(path)) {
+            Some(Some(bytes)) if bytes.len() as u64 > limit => {
+                Err(StorageError::new(ErrorKind::TooLarge, "read", self.locate(path)))
+            }
+            Some(Some(bytes)) => Ok(bytes.clone()),
+            _ => Err(StorageError::new(ErrorKind::NotFound, "read", self.locate(path))),
+        }
+    }
+
+    async fn list(&self, directory: &BlobPath) -> Result<Vec<BlobEntry>, StorageError> {
+        let prefix = format!("{}/", self.locate(directory));
+        let objects = self.medium.lock();
+        let below =
+            objects.iter().filter_map(|(address, bytes)| Some((address.strip_prefix(&prefix)?, bytes)));
+        Ok(below
+            .filter(|(name, _)| !name.contains('/'))
+            .map(|(name, bytes)| BlobEntry { name: name.to_owned(), is_directory: bytes.is_none() })
+            .collect())
+    }
+
+    async fn delete(&self, path: &BlobPath) -> Result<(), StorageError> {
+        self.medium.lock().remove(&self.locate(path));
+        Ok(())
+    }
+
+    async fn delete_directory(&self, path: &BlobPath) -> Result<(), StorageError> {
+        if !self.list(path).await?.is_empty() {
+            return Err(
+                StorageError::new(ErrorKind::Other, "delete", self.locate(path)).with_detail("not empty")
+            );
+        }
+        self.delete(path).await
+    }
+}
+
+#[derive(Debug)]
+struct MapWriter {
+    address: String,
+    bytes: Vec<u8>,
+    /// Taken by `finish`, so that dropping the writer afterwards removes nothing.
+    medium: Option<Medium>,
+}
+
+impl Drop for MapWriter {
+    fn drop(&mut self) {
+        if let Some(medium) = &self.medium {
+            medium.lock().remove(&self.address);
+        }
+    }
+}
+
+#[async_trait]
+impl BlobWriter for MapWriter {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(), StorageError> {
+        if let Some(medium) = self.medium.take() {
+            medium.lock().insert(self.address.clone(), Some(Bytes::from(core::mem::take(&mut self.bytes))));
+        }
+        Ok(())
+    }
+
+    async fn abort(self: Box<Self>) -> Result<(), StorageError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! From the text that a person gives to a checkpoint that can be read.
+
+use crate::completed::DirectoryLocation;
+use crate::layout;
+use crate::place::{Place, has_metadata};
+use crate::seam::BlobStores;
+use std::sync::Arc;
+use stillframe_model::Pointer;
+use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StorageError};
+
+pub(crate) async fn resolve(
+    stores: &dyn BlobStores,
+    pointer: &Pointer,
+) -> Result<Arc<dyn CompletedLocation>, StorageError> {
+    let refuse = |kind, detail: &str| {
+        Err(StorageError::new(kind, "resolve pointer", format!("\"{pointer}\"")).with_detail(detail))
+    };
+    if pointer.as_str().is_empty() {
+        return refuse(
+            ErrorKind::InvalidPointer,
+            "it is empty; give the directory of a checkpoint or savepoint",
+        );
+    }
+    let directory = directory_of(pointer.as_str());
+    let place = Place { blobs: stores.at(directory)?, directory: BlobPath::root() };
+    let entries = place.list().await?;
+    if has_metadata(&entries) {
+        return Ok(Arc::new(DirectoryLocation::new(place)));
+    }
+    if !entries.is_empty() || is_listed_by_its_parent(stores, directory).await {
+        return refuse(
+            ErrorKind::NotFound,
+            "the directory has no _metadata, so the checkpoint was not completed or was discarded; give one that has it",
+        );
+    }
+    refuse(ErrorKind::NotFound, "nothing is there")
+}
+
+/// The directory that the text means: itself, or the one that holds the `_metadata` it names.
+fn directory_of(text: &str) -> &str {
+    let trimmed = match text.trim_end_matches('/') {
+        "" => text,
+        trimmed => trimmed,
+    };
+    match trimmed.rsplit_once('/') {
+        Some((directory, layout::METADATA)) => directory,
+        None if trimmed == layout::METADATA => ".",
+        _ => trimmed,
+    }
+}
+
+/// Whether an empty directory exists, which a blob store by itself cannot tell from none. Only chooses
+/// between two texts of one error, so that a parent which may not be listed must not become another error.
+async fn is_listed_by_its_parent(stores: &dyn BlobStores, directory: &str) -> bool {
+    let Some((parent, own)) = directory.rsplit_once('/') else { return false };
+    let Ok(blobs) = stores.at(parent) else { return false };
+    let entries = blobs.list(&BlobPath::root()).await.unwrap_or_default();
+    entries.iter().any(|entry| entry.name == own && entry.is_directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_to_metadata_means_its_directory() {
+        for (text, directory) in [
+            ("/c/chk-1", "/c/chk-1"),
+            ("/c/chk-1/", "/c/chk-1"),
+            ("/c/chk-1/_metadata", "/c/chk-1"),
+            ("/c/_metadata/chk-1", "/c/_metadata/chk-1"),
+            ("/c/chk-1/x_metadata", "/c/chk-1/x_metadata"),
+            ("_metadata", "."),
+            ("/", "/"),
+        ] {
+            assert_eq!(directory_of(text), directory, "{text}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use crate::coordinator::DirectoryCoordinator;
+use crate::place::Place;
+use crate::seam::{BlobStores, Entropy};
+use crate::worker::DirectoryWorker;
+use crate::{layout, pointer, reference};
+use std::sync::Arc;
+use stillframe_model::{CheckpointId, JobId, LocationReference, Pointer};
+use stillframe_storage::{
+    BlobStore, CompletedLocation, CoordinatorStorage, StorageAccess, StorageError, WorkerStorage,
+};
+
+/// What a backend configures; its `open` and `resolve` are those of
+/// [`CheckpointStorage`](stillframe_storage::CheckpointStorage).
+#[derive(Clone, Debug)]
+pub struct DirectoryStorage {
+    stores: Arc<dyn BlobStores>,
+    entropy: Arc<dyn Entropy>,
+    directory: String,
+    savepoint_directory: Option<String>,
+    inline_threshold: usize,
+}
+
+impl DirectoryStorage {
+    /// Checkpoints below the directory at this address. All state goes into files, and savepoints need a
+    /// target.
+    pub fn new(stores: Arc<dyn BlobStores>, entropy: Arc<dyn Entropy>, directory: impl Into<String>) -> Self {
+        Self { stores, entropy, directory: directory.into(), savepoint_directory: None, inline_threshold: 0 }
+    }
+
+    /// State of at most this many bytes goes into the metadata instead of a file of its own.
+    #[must_use]
+    pub fn with_inline_threshold(mut self, bytes: u32) -> Self {
+        self.inline_threshold = bytes as usize;
+        self
+    }
+
+    /// Where savepoints go whose request names no target.
+    #[must_use]
+    pub fn with_savepoint_directory(mut self, address: impl Into<String>) -> Self {
+        self.savepoint_directory = Some(address.into());
+        self
+    }
+
+    /// The storage as one job sees it. Creates nothing.
+    ///
+    /// # Errors
+    /// If the directory's address is invalid, or what is there cannot be listed.
+    pub async fn open(&self, job: JobId) -> Result<Arc<dyn StorageAccess>, StorageError> {
+        let blobs = self.stores.at(&self.directory)?;
+        // Something that is there but is no directory, or may not be read, is better reported now than at the
+        // first checkpoint.
+        blobs.list(&layout::job(job)).await?;
+        Ok(Arc::new(DirectoryAccess(Arc::new(JobDirectory { job, blobs, storage: self.clone() }))))
+    }
+
+    /// A finished checkpoint or savepoint. The pointer is the address of its directory, or of the `_metadata`
+    /// in it.
+    ///
+    /// # Errors
+    /// `InvalidPointer` for text that cannot name one, `NotFound` where there is none; the text says whether
+    /// nothing is there at all or a checkpoint that was never completed.
+    pub async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
+        pointer::resolve(&*self.stores, pointer).await
+    }
+}
+
+/// One job's part of a storage, shared by its two views.
+#[derive(Debug)]
+pub(crate) struct JobDirectory {
+    pub(crate) job: JobId,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    storage: DirectoryStorage,
+}
+
+impl JobDirectory {
+    /// The place that follows from a checkpoint's id.
+    pub(crate) fn checkpoint(&self, checkpoint: CheckpointId) -> Place {
+        Place { blobs: Arc::clone(&self.blobs), directory: layout::checkpoint(self.job, checkpoint) }
+    }
+
+    /// The place that a reference stands for.
+    pub(crate) fn place(
+        &self,
+        checkpoint: CheckpointId,
+        location: &LocationReference,
+    ) -> Result<Place, StorageError> {
+        match location {
+            LocationReference::Default => Ok(self.checkpoint(checkpoint)),
+            LocationReference::Encoded(bytes) => self.storage.place_at(reference::decode(bytes)?),
+        }
+    }
+
+    pub(crate) fn store_at(&self, address: &str) -> Result<Arc<dyn BlobStore>, StorageError> {
+        self.storage.stores.at(address)
+    }
+
+    pub(crate) fn savepoint_directory(&self) -> Option<&str> {
+        self.storage.savepoint_directory.as_deref()
+    }
+
+    pub(crate) fn inline_threshold(&self) -> usize {
+        self.storage.inline_threshold
+    }
+
+    pub(crate) fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.storage.entropy
+    }
+}
+
+impl DirectoryStorage {
+    fn place_at(&self, address: &str) -> Result<Place, StorageError> {
+        Ok(Place { blobs: self.stores.at(address)?, directory: stillframe_storage::BlobPath::root() })
+    }
+}
+
+#[derive(Debug)]
+struct DirectoryAccess(Arc<JobDirectory>);
+
+impl StorageAccess for DirectoryAccess {
+    fn coordinator(&self) -> Arc<dyn CoordinatorStorage> {
+        Arc::new(DirectoryCoordinator(Arc::clone(&self.0)))
+    }
+
+    fn worker(&self) -> Arc<dyn WorkerStorage> {
+        Arc::new(DirectoryWorker(Arc::clone(&self.0)))
+    }
+}

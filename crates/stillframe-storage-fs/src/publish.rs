@@ -1,0 +1,106 @@
+//! The one way in which a small file appears under its final name.
+
+use crate::directories::Directories;
+use crate::disk::Disk;
+use crate::error::failed;
+use std::io;
+use std::path::{Path, PathBuf};
+use stillframe_storage::{ErrorKind, StorageError};
+
+const SUFFIX: &str = ".tmp";
+const UNIQUE_DIGITS: usize = 32;
+
+/// Makes a file with these bytes appear at `target`: whole or not at all, replacing nothing, never durable
+/// before what was in its directory earlier, and durable when this returns `Ok`. `unique` has never been
+/// given before.
+///
+/// # Errors
+/// `AlreadyExists` if the name is taken. `OutcomeUnknown` if the file is there but its directory could not be
+/// synced, so that a loss of power may or may not take it away. After any other error it is not there and
+/// never will be by this call.
+pub(crate) fn publish(
+    directories: &Directories,
+    target: &Path,
+    bytes: &[u8],
+    unique: u128,
+) -> Result<(), StorageError> {
+    let (Some(directory), Some(temporary)) = (target.parent(), temporary(target, unique)) else {
+        return Err(StorageError::new(ErrorKind::InvalidPointer, "publish", target.display().to_string())
+            .with_detail("it does not end in the name of a file"));
+    };
+    let disk = directories.disk();
+    // A name that refers to others in its directory must not be on the disk before they are. One fsync after
+    // the link would make all of them durable, but until it returns any part of them may be, in any order.
+    let linked = write_durably(disk, &temporary, bytes)
+        .and_then(|()| directories.sync(directory))
+        .and_then(|()| disk.hard_link(&temporary, target).map_err(|error| failed("publish", target, error)));
+    // Whether the link exists or not, the temporary name has done its duty. If it cannot be removed, that is
+    // not worth failing for: whoever removes the directory sweeps it.
+    let _ = disk.remove_file(&temporary);
+    linked?;
+    directories.sync(directory).map_err(|error| {
+        StorageError::new(ErrorKind::OutcomeUnknown, "publish", target.display().to_string())
+            .with_detail("it is visible, but may not survive a loss of power")
+            .with_source(error)
+    })
+}
+
+/// Creates a file with these bytes and makes its content durable. A file whose fsync failed is not tried
+/// again: the kernel may have dropped the bytes and call the next attempt a success.
+fn write_durably(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let mut file = disk.create_new(path).map_err(|error| failed("create", path, error))?;
+    file.write_all(bytes).map_err(|error| failed("write", path, error))?;
+    file.sync().map_err(|error| failed("sync", path, error))
+}
+
+/// Removes from a directory what publications left there whose process died.
+pub(crate) fn sweep(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+    for entry in disk.list(directory)? {
+        if !entry.is_directory && is_temporary(&entry.name) {
+            match disk.remove_file(&directory.join(&entry.name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `.<name>.<32 hexadecimal digits>.tmp` in the same directory, since a link cannot leave its file system.
+fn temporary(target: &Path, unique: u128) -> Option<PathBuf> {
+    let name = target.file_name()?.to_str()?;
+    Some(target.with_file_name(format!(".{name}.{unique:0UNIQUE_DIGITS$x}{SUFFIX}")))
+}
+
+fn is_temporary(name: &str) -> bool {
+    let parts = name
+        .strip_prefix('.')
+        .and_then(|name| name.strip_suffix(SUFFIX))
+        .and_then(|name| name.rsplit_once('.'));
+    parts.is_some_and(|(name, unique)| {
+        let hexadecimal = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+        !name.is_empty() && unique.len() == UNIQUE_DIGITS && unique.bytes().all(hexadecimal)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_leftovers_are_swept() {
+        let path = temporary(Path::new("/c/chk-1/_metadata"), 0xabc).unwrap();
+        assert_eq!(path, Path::new("/c/chk-1/._metadata.00000000000000000000000000000abc.tmp"));
+        assert!(is_temporary(path.file_name().unwrap().to_str().unwrap()));
+        for name in [
+            "_metadata",
+            ".tmp",
+            ".x.tmp",
+            ".nfs0001",
+            "..00000000000000000000000000000abc.tmp",
+            "._metadata.0abc.tmp",
+        ] {
+            assert!(!is_temporary(name), "{name}");
+        }
+    }
+}
