@@ -11,7 +11,7 @@ use std::time::Duration;
 use stillframe_config::{CheckpointConfig, EffectiveConfig};
 use stillframe_coordinator::{Event, Recovery, plan_recovery};
 use stillframe_model::{
-    Attempt as AttemptNumber, CheckpointId, JobId, JobStatus, LocationReference, Pointer, TaskId,
+    Attempt as AttemptNumber, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Pointer, TaskId,
 };
 use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess, StorageError};
 use tokio::sync::mpsc;
@@ -53,7 +53,11 @@ impl Default for RestartStrategy {
 
 impl RestartStrategy {
     /// The pause before the next attempt, after `failures` of them have failed.
-    fn next(self, failures: u32) -> Option<Duration> {
+    fn after(self, failures: u32, failure: &JobFailure) -> Option<Duration> {
+        // The storage of this process no longer knows what is durable; only a new process that looks at the medium can.
+        if matches!(failure, JobFailure::Checkpoints { reason: FailureReason::OutcomeUnknown, .. }) {
+            return None;
+        }
         match self {
             Self::FixedDelay { attempts, delay } if failures <= attempts => Some(delay),
             Self::None | Self::FixedDelay { .. } => None,
@@ -153,8 +157,8 @@ impl<T: Record> Job<T> {
                 offload: offload.clone(),
             };
             let failures = number.get() + 1;
-            let restart = self.restart.next(failures);
             let on_failure = |cause: &JobFailure| {
+                let restart = self.restart.after(failures, cause);
                 observer(&JobEvent::Failed { attempt: number, cause, restart_in: restart });
                 restart.map_or(Event::End { status: JobStatus::Failed }, |_| Event::Failover)
             };
@@ -162,7 +166,7 @@ impl<T: Record> Job<T> {
                 AttemptEnd::Ended(status) => return Ok(finish(&report, status)),
                 AttemptEnd::Failed(failure) => failure,
             };
-            let Some(delay) = restart else {
+            let Some(delay) = self.restart.after(failures, &failure) else {
                 let latest = finish(&report, JobStatus::Failed).latest;
                 return Err(JobError::Failed { attempts: failures, latest, source: failure });
             };

@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, Parser, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
-use stillframe_model::JobId;
+use stillframe::model::JobId;
 
 /// Running totals of flight departures, killed while they run and restored from checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]

@@ -1,6 +1,8 @@
 //! One line of the input: what it says, and whether it says it in the way that is expected.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
+use stillframe::state::KeyHash;
 
 /// The first line of every input.
 pub(crate) const HEADER: &str = "date,delay,distance,origin,destination";
@@ -12,7 +14,7 @@ pub(crate) const DELAYED_AFTER: i32 = 15;
 pub(crate) const ALERT_AFTER: i32 = 60;
 
 /// An airport by its IATA code: three capital letters or digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Airport([u8; 3]);
 
 impl Airport {
@@ -25,6 +27,12 @@ impl Airport {
     /// The three bytes of its code.
     pub(crate) const fn code(&self) -> &[u8; 3] {
         &self.0
+    }
+}
+
+impl KeyHash for Airport {
+    fn key_hash(&self) -> i32 {
+        self.0.key_hash()
     }
 }
 

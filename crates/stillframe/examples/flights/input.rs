@@ -80,12 +80,6 @@ impl FlightsReader {
         InputError::Malformed { path: self.path.clone(), line: file_line(number), malformed }
     }
 
-    /// Goes forward to a data line, or to the end of an input that has fewer. Does not go back.
-    pub(crate) fn skip_to(&mut self, line: u64) -> Result<(), InputError> {
-        while self.line < line && self.next_line()?.is_some() {}
-        Ok(())
-    }
-
     /// Goes to where an earlier reader of the same input stood. A plain file is entered right there; a gzip file has to
     /// be unpacked from its beginning.
     pub(crate) fn resume_at(&mut self, line: u64, offset: u64) -> Result<(), InputError> {

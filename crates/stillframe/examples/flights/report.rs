@@ -7,7 +7,7 @@ use crate::verify::Verdict;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
-use stillframe_model::JobId;
+use stillframe::model::JobId;
 
 /// The view of a run while it goes on: one line that is written over on a terminal, a log elsewhere.
 ///

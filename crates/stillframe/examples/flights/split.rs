@@ -13,6 +13,13 @@ pub(crate) fn split_of(line: u64) -> u32 {
     u32::try_from(block % u64::from(SPLITS)).unwrap_or_else(|_| unreachable!("a remainder of a u32 is a u32"))
 }
 
+/// How many lines of a split come before a data line.
+pub(crate) fn lines_before(split: u32, line: u64) -> u64 {
+    let round = BLOCK_LINES * u64::from(SPLITS);
+    let into_block = (line % round).saturating_sub(BLOCK_LINES * u64::from(split));
+    line / round * BLOCK_LINES + into_block.min(BLOCK_LINES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +37,17 @@ mod tests {
             (u64::MAX, 31),
         ] {
             assert_eq!(split_of(line), split, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_before_counts_what_split_of_says() {
+        let mut counts = [0; SPLITS as usize];
+        for line in 0..BLOCK_LINES * 70 {
+            for (split, count) in (0..).zip(counts) {
+                assert_eq!(lines_before(split, line), count, "split {split} before {line}");
+            }
+            counts[split_of(line) as usize] += 1;
         }
     }
 

@@ -18,7 +18,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use stillframe_model::JobId;
+use stillframe::model::JobId;
 
 /// A worker that others kill again and again, as the kernel does for want of memory, is not started for ever.
 const KILLS_BY_OTHERS: u32 = 100;

@@ -1,6 +1,7 @@
 //! What the job keeps for every airport, and the table it becomes.
 
 use crate::departure::{Airport, Departure};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -8,7 +9,7 @@ use std::fmt::Write as _;
 pub(crate) const TABLE_HEADER: &str = "origin,departures,delayed,delay_minutes,distance_miles";
 
 /// Running totals of the departures from one airport.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) departures: u64,
     /// Those that left more than 15 minutes late.

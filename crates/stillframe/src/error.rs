@@ -1,0 +1,20 @@
+use stillframe_config::ConfigError;
+#[cfg(feature = "runtime")]
+use stillframe_runtime::JobError;
+use stillframe_storage::StorageError;
+
+/// Anything that the functions of this crate, and the calls around them, can fail with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting was refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A storage could not be built or used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A job did not run to its end.
+    #[cfg(feature = "runtime")]
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
