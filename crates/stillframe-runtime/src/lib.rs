@@ -6,13 +6,13 @@
 //! is no stream processing product. People with an engine of their own use `stillframe-coordinator` and
 //! `stillframe-task` directly, and can read here how.
 //!
-//! No decision about checkpoints is made in this crate. The two drivers, [`coordinator`](mod@coordinator) and `task`,
-//! ask the machines and perform what they say.
+//! No decision about checkpoints is made in this crate. Its two drivers, that of the coordinator and that of a task, ask
+//! the machines and perform what they say.
 
 mod attempt;
 mod clock;
 mod control;
-pub(crate) mod coordinator;
+mod coordinator;
 mod error;
 mod event;
 mod gate;
@@ -35,7 +35,7 @@ pub use graph::{JobGraph, Stream};
 pub use handle::{JobHandle, RequestError};
 pub use job::{Job, RestartStrategy};
 pub use operator::{Operator, Record, Restored, Source, SourceStatus, Stateful, TaskContext};
-pub use operators::{Fold, ForEach};
+pub use operators::{ForEach, Reduce};
 pub use output::{Exchange, Output};
 pub use snapshot::Snapshot;
 pub use sources::Replay;

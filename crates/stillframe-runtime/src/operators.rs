@@ -5,35 +5,32 @@ use std::fmt;
 use stillframe_model::CheckpointId;
 use stillframe_state::{KeyHash, KeyedState};
 
-/// Keeps one value per key, changes it with every record of that key, and emits all of them at the end.
-pub struct Fold<K, V, Key, Add, Finish> {
+/// Merges the values of each key into one, and emits every key with its value at the end. Records are pairs of a key and a
+/// value, and come through [`Exchange::by_key`](crate::Exchange::by_key).
+pub struct Reduce<K, V, M> {
     task: TaskContext,
     state: KeyedState<K, V>,
-    key: Key,
-    add: Add,
-    finish: Finish,
+    merge: M,
 }
 
-impl<K, V, Key, Add, Finish> Fold<K, V, Key, Add, Finish>
+impl<K, V, M> Reduce<K, V, M>
 where
     K: KeyHash + Ord + Clone + Serialize + DeserializeOwned,
     V: Default + Clone + Serialize + DeserializeOwned,
+    M: Fn(&mut V, V),
 {
-    /// `key` gives the key of a record, the same that the exchange before this operator hashes; `add` puts the record into
-    /// the value of its key, which begins as the default; `finish` makes a record of each key and its last value.
-    pub fn new(task: &TaskContext, key: Key, add: Add, finish: Finish) -> Self {
+    /// `merge` puts a value into that of its key, which begins as the default.
+    pub fn new(task: &TaskContext, merge: M) -> Self {
         let state = KeyedState::new(task.key_groups(), task.max_parallelism);
-        Self { task: task.clone(), state, key, add, finish }
+        Self { task: task.clone(), state, merge }
     }
 }
 
-impl<K, V, Key, Add, Finish> Stateful for Fold<K, V, Key, Add, Finish>
+impl<K, V, M> Stateful for Reduce<K, V, M>
 where
-    K: KeyHash + Ord + Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
-    V: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
-    Key: Send + 'static,
-    Add: Send + 'static,
-    Finish: Send + 'static,
+    K: KeyHash + Ord + Record + Serialize + DeserializeOwned,
+    V: Record + Serialize + DeserializeOwned,
+    M: Send + 'static,
 {
     fn open(&mut self, restored: Restored) -> TaskResult<()> {
         let parts = restored.keyed.iter().map(|part| &part[..]);
@@ -46,32 +43,28 @@ where
     }
 }
 
-impl<T, K, V, Key, Add, Finish> Operator<T> for Fold<K, V, Key, Add, Finish>
+impl<K, V, M> Operator<(K, V)> for Reduce<K, V, M>
 where
-    T: Record,
-    K: KeyHash + Ord + Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
-    V: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
-    Key: Fn(&T) -> K + Send + 'static,
-    Add: Fn(&mut V, T) + Send + 'static,
-    Finish: Fn(&K, &V) -> T + Send + 'static,
+    K: KeyHash + Ord + Record + Serialize + DeserializeOwned,
+    V: Default + Record + Serialize + DeserializeOwned,
+    M: Fn(&mut V, V) + Send + 'static,
 {
-    fn process(&mut self, record: T, _: &mut Output<T>) -> TaskResult<()> {
-        let value = self.state.get_or_default((self.key)(&record));
-        (self.add)(value, record);
+    fn process(&mut self, (key, value): (K, V), _: &mut Output<(K, V)>) -> TaskResult<()> {
+        (self.merge)(self.state.get_or_default(key), value);
         Ok(())
     }
 
-    fn finish(&mut self, output: &mut Output<T>) -> TaskResult<()> {
+    fn finish(&mut self, output: &mut Output<(K, V)>) -> TaskResult<()> {
         for (key, value) in self.state.iter() {
-            output.emit((self.finish)(key, value));
+            output.emit((key.clone(), value.clone()));
         }
         Ok(())
     }
 }
 
-impl<K, V, Key, Add, Finish> fmt::Debug for Fold<K, V, Key, Add, Finish> {
+impl<K, V, M> fmt::Debug for Reduce<K, V, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fold").field("task", &self.task).finish_non_exhaustive()
+        f.debug_struct("Reduce").field("task", &self.task).finish_non_exhaustive()
     }
 }
 

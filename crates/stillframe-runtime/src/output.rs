@@ -4,7 +4,7 @@ use crate::Record;
 use crate::gate::Element;
 use std::fmt;
 use std::sync::Arc;
-use stillframe_state::key_group;
+use stillframe_state::{KeyHash, key_group};
 use tokio::sync::mpsc;
 
 /// How records get from the subtasks of one vertex to those of the next.
@@ -23,7 +23,7 @@ enum Partition<T> {
 
 impl<T> Exchange<T> {
     /// Records with the same key go to the same subtask: the one that owns the key group of this hash, which is best
-    /// computed with [`KeyHash`](stillframe_state::KeyHash). Keyed state needs this.
+    /// computed with [`KeyHash`]. Keyed state needs this.
     pub fn hash(key_hash: impl Fn(&T) -> i32 + Send + Sync + 'static) -> Self {
         Self { partition: Partition::Hash(Arc::new(key_hash)), accepts: None }
     }
@@ -45,6 +45,14 @@ impl<T> Exchange<T> {
     pub fn only(mut self, accepts: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
         self.accepts = Some(Arc::new(accepts));
         self
+    }
+}
+
+impl<K: KeyHash + 'static, V: 'static> Exchange<(K, V)> {
+    /// Pairs with the same key go to the same subtask.
+    #[must_use]
+    pub fn by_key() -> Self {
+        Self::hash(|(key, _): &(K, V)| key.key_hash())
     }
 }
 

@@ -1,26 +1,21 @@
 //! Still frames of a moving program: consistent, durable, restorable snapshots of state that keeps changing, with the
 //! semantics of Apache Flink's checkpointing.
 //!
-//! ```no_run
+//! ```
 //! use stillframe::prelude::*;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), stillframe::Error> {
-//! let mut config = CheckpointConfig::default();
-//! config.set_checkpoint_interval(Duration::from_millis(50))?;
-//! config.set_checkpoint_storage(FileSystemCheckpointStorage::new("target/words")?);
-//!
-//! let mut graph = JobGraph::new();
-//! let heard = ["tick", "tock", "tick"].map(|word| (word.to_owned(), 1_u64));
-//! let words = graph.source("words", 2, move |task| Replay::new(task, heard.to_vec()));
-//! let by_word = Exchange::hash(|(word, _): &(String, u64)| word.key_hash());
-//! let counts = graph.operator("counts", 2, [(words, by_word)], |task| {
-//!     Fold::new(task, |(word, _): &(String, u64)| word.clone(), |sum: &mut u64, (_, n)| *sum += n, |w, n| (w.clone(), *n))
-//! });
-//! graph.operator("print", 1, [(counts, Exchange::single())], |_| ForEach::new(|(word, n)| println!("{word}: {n}")));
-//! println!("{} checkpoints", stillframe::run(graph, &config).await?.completed);
-//! # Ok(())
-//! # }
+//! #[tokio::main]
+//! async fn main() -> Result<(), stillframe::Error> {
+//!     let mut config = CheckpointConfig::default();
+//!     config.set_checkpoint_interval(Duration::from_millis(50))?;
+//!     config.set_checkpoint_storage(FileSystemCheckpointStorage::new("target/words")?);
+//!     let mut graph = JobGraph::new();
+//!     let words = graph.source("words", 2, |task| Replay::new(task, vec![("tick".to_owned(), 1); 1_000]));
+//!     let counts = graph.operator("counts", 2, [(words, Exchange::by_key())], |task| Reduce::new(task, |sum, n: u64| *sum += n));
+//!     graph.operator("print", 1, [(counts, Exchange::single())], |_| ForEach::new(|(word, n)| println!("{word}: {n}")));
+//!     println!("{} checkpoints", stillframe::run(graph, &config).await?.completed);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! This crate re-exports the others by feature and adds the few lines that connect a config to a storage. Depend on a

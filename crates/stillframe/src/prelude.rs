@@ -8,7 +8,7 @@ pub use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer};
 #[cfg(feature = "runtime")]
 #[doc(no_inline)]
 pub use stillframe_runtime::{
-    Exchange, Fold, ForEach, Job, JobGraph, Operator, Output, Replay, Restored, Snapshot, Source, SourceStatus, Stateful,
+    Exchange, ForEach, Job, JobGraph, Operator, Output, Reduce, Replay, Restored, Snapshot, Source, SourceStatus, Stateful,
     TaskContext, TaskResult,
 };
 #[cfg(feature = "runtime")]
