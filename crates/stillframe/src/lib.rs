@@ -3,7 +3,6 @@
 //!
 //! ```
 //! use stillframe::prelude::*;
-//!
 //! #[tokio::main]
 //! async fn main() -> Result<(), stillframe::Error> {
 //!     let mut config = CheckpointConfig::default();
@@ -13,8 +12,7 @@
 //!     let words = graph.source("words", 2, |task| Replay::new(task, vec![("tick".to_owned(), 1); 1_000]));
 //!     let counts = graph.operator("counts", 2, [(words, Exchange::by_key())], |task| Reduce::new(task, |sum, n: u64| *sum += n));
 //!     graph.operator("print", 1, [(counts, Exchange::single())], |_| ForEach::new(|(word, n)| println!("{word}: {n}")));
-//!     println!("{} checkpoints", stillframe::run(graph, &config).await?.completed);
-//!     Ok(())
+//!     stillframe::run(graph, &config).await.map(|report| println!("checkpoints: {}", report.completed))
 //! }
 //! ```
 //!

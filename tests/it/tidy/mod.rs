@@ -5,7 +5,9 @@ mod arrows;
 mod changes;
 mod files;
 mod packages;
+mod pinned;
 mod proofs;
+mod readme;
 
 use std::path::{Path, PathBuf};
 
