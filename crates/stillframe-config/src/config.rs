@@ -164,7 +164,10 @@ impl CheckpointConfig {
     /// Sets what becomes of the checkpoints when the job ends.
     #[doc(alias = "set_externalized_checkpoint_cleanup")]
     #[doc(alias = "enable_externalized_checkpoints")]
-    pub fn set_externalized_checkpoint_retention(&mut self, retention: ExternalizedCheckpointRetention) -> &mut Self {
+    pub fn set_externalized_checkpoint_retention(
+        &mut self,
+        retention: ExternalizedCheckpointRetention,
+    ) -> &mut Self {
         self.retention = retention;
         self
     }

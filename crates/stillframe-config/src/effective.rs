@@ -68,11 +68,17 @@ impl Retention {
     pub const fn keeps_after(self, status: JobStatus) -> bool {
         match (self.on_end, status) {
             (_, JobStatus::Finished)
-            | (ExternalizedCheckpointRetention::NoExternalizedCheckpoints, JobStatus::Canceled | JobStatus::Failed)
+            | (
+                ExternalizedCheckpointRetention::NoExternalizedCheckpoints,
+                JobStatus::Canceled | JobStatus::Failed,
+            )
             | (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Canceled) => false,
             (_, JobStatus::Suspended)
             | (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Failed)
-            | (ExternalizedCheckpointRetention::RetainOnCancellation, JobStatus::Canceled | JobStatus::Failed) => true,
+            | (
+                ExternalizedCheckpointRetention::RetainOnCancellation,
+                JobStatus::Canceled | JobStatus::Failed,
+            ) => true,
         }
     }
 }

@@ -29,7 +29,10 @@ impl FromStr for CheckpointingMode {
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let is = |name: &str| {
             text.len() == name.len()
-                && text.bytes().zip(name.bytes()).all(|(a, b)| if a == b'_' { b == b'-' } else { a.eq_ignore_ascii_case(&b) })
+                && text
+                    .bytes()
+                    .zip(name.bytes())
+                    .all(|(a, b)| if a == b'_' { b == b'-' } else { a.eq_ignore_ascii_case(&b) })
         };
         match text {
             _ if is("exactly-once") => Ok(Self::ExactlyOnce),

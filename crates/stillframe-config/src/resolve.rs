@@ -1,4 +1,7 @@
-use crate::{BarrierPolicy, CheckpointConfig, CheckpointingMode, EffectiveConfig, FailureTolerance, Retention, Schedule};
+use crate::{
+    BarrierPolicy, CheckpointConfig, CheckpointingMode, EffectiveConfig, FailureTolerance, Retention,
+    Schedule,
+};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;

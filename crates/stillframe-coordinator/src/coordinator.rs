@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_model::{
-    Attempt, Barrier, CheckpointId, CheckpointKind, FailureReason, LocationReference, Now, OpId, Pointer, TaskId,
-    TaskSnapshot, Timestamp,
+    Attempt, Barrier, CheckpointId, CheckpointKind, FailureReason, LocationReference, Now, OpId, Pointer,
+    TaskId, TaskSnapshot, Timestamp,
 };
 
 /// The coordinator of one execution attempt of a job.
@@ -110,12 +110,16 @@ impl Coordinator {
             return effects;
         }
         match event {
-            Event::StartPeriodic { first_after } if self.is_running() => self.schedule.start(now.monotonic, first_after),
+            Event::StartPeriodic { first_after } if self.is_running() => {
+                self.schedule.start(now.monotonic, first_after)
+            }
             Event::Trigger { request, snapshot } => {
                 self.submit(Waiting { snapshot, origin: Origin::Person(request) }, &mut effects);
             }
             Event::EndOfData { task } if self.is_running() => self.end_of_data(task, &mut effects),
-            Event::StartPeriodic { .. } | Event::EndOfData { .. } => effects.push(Effect::Ignored(Ignored::Stopped)),
+            Event::StartPeriodic { .. } | Event::EndOfData { .. } => {
+                effects.push(Effect::Ignored(Ignored::Stopped))
+            }
             Event::End { status } => self.begin_ending(Some(status), &mut effects),
             Event::Failover => self.begin_ending(None, &mut effects),
             Event::Acknowledged { checkpoint, attempt, task, snapshot } => {
@@ -142,7 +146,8 @@ impl Coordinator {
     /// When the next [`Event::Tick`] is due; `None` if only other events can change anything.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let expiries = self.pending.values().filter(|pending| pending.can_be_aborted()).map(|pending| pending.expires);
+        let expiries =
+            self.pending.values().filter(|pending| pending.can_be_aborted()).map(|pending| pending.expires);
         expiries.chain(self.schedule.next()).min().filter(|_| self.ending != Ending::Fenced)
     }
 
@@ -151,7 +156,9 @@ impl Coordinator {
     pub fn is_done(&self) -> bool {
         match self.ending {
             Ending::Fenced => true,
-            Ending::Settled => self.pending.is_empty() && self.discarding.is_empty() && self.abandoned.is_empty(),
+            Ending::Settled => {
+                self.pending.is_empty() && self.discarding.is_empty() && self.abandoned.is_empty()
+            }
             Ending::Running | Ending::Aborting(_) | Ending::Concluding(..) => false,
         }
     }
@@ -193,7 +200,9 @@ impl Coordinator {
                 Decision::Wait => break,
                 Decision::Postpone { until } => {
                     self.schedule.postpone(until);
-                    effects.push(Effect::Report(Report::Skipped { reason: FailureReason::MinimumTimeBetweenCheckpoints }));
+                    effects.push(Effect::Report(Report::Skipped {
+                        reason: FailureReason::MinimumTimeBetweenCheckpoints,
+                    }));
                 }
                 Decision::Run(request) => self.trigger(now, request, effects),
             }
@@ -245,7 +254,13 @@ impl Coordinator {
         self.pending.insert(checkpoint, pending);
     }
 
-    fn located(&mut self, now: Now, op: OpId, result: Result<LocationReference, Fault>, effects: &mut Vec<Effect>) {
+    fn located(
+        &mut self,
+        now: Now,
+        op: OpId,
+        result: Result<LocationReference, Fault>,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(checkpoint) = self.abandoned.remove(&op) {
             if let Ok(location) = result {
                 self.discard(checkpoint, location, effects);
@@ -268,7 +283,8 @@ impl Coordinator {
                 pending.phase = Phase::Collecting(location);
                 // The place counts as part of the checkpoint's time: one that took too long to make is not used.
                 if pending.expires > now.monotonic {
-                    let triggers = self.plan.sources().map(|task| Effect::Trigger { task, barrier: barrier.clone() });
+                    let triggers =
+                        self.plan.sources().map(|task| Effect::Trigger { task, barrier: barrier.clone() });
                     effects.extend(triggers);
                 }
                 self.expire(now.monotonic, effects);
@@ -320,7 +336,9 @@ impl Coordinator {
             return effects.push(Effect::Ignored(Ignored::OtherAttempt));
         }
         match self.pending.get(&checkpoint) {
-            Some(pending) if pending.can_be_aborted() => self.abort(checkpoint, reason, Some(task), None, effects),
+            Some(pending) if pending.can_be_aborted() => {
+                self.abort(checkpoint, reason, Some(task), None, effects)
+            }
             _ => effects.push(Effect::Ignored(Ignored::NotPending(checkpoint))),
         }
     }
@@ -361,7 +379,13 @@ impl Coordinator {
                 if let Some(pending) = self.pending.get_mut(&checkpoint) {
                     pending.phase = Phase::Collected(location);
                 }
-                self.abort(checkpoint, FailureReason::FinalizeCheckpointFailure, None, Some(message), effects);
+                self.abort(
+                    checkpoint,
+                    FailureReason::FinalizeCheckpointFailure,
+                    None,
+                    Some(message),
+                    effects,
+                );
             }
             Err(Fault::Unknown { message }) => self.fence(message, effects),
         }
@@ -397,7 +421,8 @@ impl Coordinator {
             }
         }
         let older = self.pending.range(..checkpoint).filter(|(_, pending)| !pending.kind().is_savepoint());
-        let older: Vec<_> = older.filter(|(_, pending)| pending.can_be_aborted()).map(|(&id, _)| id).collect();
+        let older: Vec<_> =
+            older.filter(|(_, pending)| pending.can_be_aborted()).map(|(&id, _)| id).collect();
         for id in older {
             self.abort(id, FailureReason::CheckpointSubsumed, None, None, effects);
         }
@@ -407,7 +432,8 @@ impl Coordinator {
     }
 
     fn expire(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let expired = self.pending.iter().filter(|(_, pending)| pending.can_be_aborted() && pending.expires <= now);
+        let expired =
+            self.pending.iter().filter(|(_, pending)| pending.can_be_aborted() && pending.expires <= now);
         let expired: Vec<_> = expired.map(|(&id, _)| id).collect();
         for id in expired {
             let missing = self.pending.get(&id).map_or(0, |pending| pending.missing().len());
@@ -426,7 +452,13 @@ impl Coordinator {
     ) {
         let Some(pending) = self.pending.remove(&checkpoint) else { return };
         let kind = pending.kind();
-        effects.push(Effect::Report(Report::Aborted(Aborted { checkpoint, kind, reason, by, cause: cause.clone() })));
+        effects.push(Effect::Report(Report::Aborted(Aborted {
+            checkpoint,
+            kind,
+            reason,
+            by,
+            cause: cause.clone(),
+        })));
         self.refuse_aborted(&pending, reason, cause.clone(), effects);
         let latest_complete = self.retained.latest();
         if self.is_running() {
@@ -464,7 +496,12 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn discard(&mut self, checkpoint: CheckpointId, location: LocationReference, effects: &mut Vec<Effect>) {
+    pub(crate) fn discard(
+        &mut self,
+        checkpoint: CheckpointId,
+        location: LocationReference,
+        effects: &mut Vec<Effect>,
+    ) {
         let op = self.operation();
         self.discarding.insert(op, checkpoint);
         effects.push(Effect::Discard { op, checkpoint, location });
@@ -476,7 +513,10 @@ impl Coordinator {
         }
         let news = self.at_end_of_data.insert(task);
         if news && self.all_at_end_of_data() && !self.requests.is_waiting(Origin::EndOfData) {
-            self.submit(Waiting { snapshot: SnapshotRequest::Checkpoint, origin: Origin::EndOfData }, effects);
+            self.submit(
+                Waiting { snapshot: SnapshotRequest::Checkpoint, origin: Origin::EndOfData },
+                effects,
+            );
         }
     }
 

@@ -3,8 +3,8 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 use stillframe_model::{
-    Barrier, CheckpointId, CheckpointKind, CheckpointMetadata, FailureReason, JobStatus, LocationReference, OpId, Pointer,
-    RequestId, TaskId, UnixMillis,
+    Barrier, CheckpointId, CheckpointKind, CheckpointMetadata, FailureReason, JobStatus, LocationReference,
+    OpId, Pointer, RequestId, TaskId, UnixMillis,
 };
 
 /// What a driver has to do. Plain data: it can be compared, printed, stored and replayed.

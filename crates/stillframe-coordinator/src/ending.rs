@@ -1,10 +1,10 @@
 //! How a coordinator stops: abort what can be aborted, wait for what cannot, put the end on record, and only then give
 //! up the checkpoints that the record makes superfluous.
 
+use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Ignored};
 use crate::pending::Pending;
-use crate::Fault;
 use alloc::string::String;
 use alloc::vec::Vec;
 use stillframe_model::{FailureReason, JobStatus, LocationReference, OpId};

@@ -1,7 +1,8 @@
 use alloc::string::String;
 use core::time::Duration;
 use stillframe_model::{
-    Attempt, CheckpointId, FailureReason, JobStatus, LocationReference, OpId, Pointer, RequestId, TaskId, TaskSnapshot,
+    Attempt, CheckpointId, FailureReason, JobStatus, LocationReference, OpId, Pointer, RequestId, TaskId,
+    TaskSnapshot,
 };
 
 /// What can happen to a coordinator.

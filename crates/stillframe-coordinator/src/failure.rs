@@ -70,6 +70,9 @@ mod tests {
     #[test]
     fn unlimited_never_trips() {
         let mut tolerance = Tolerance::new(FailureTolerance::Unlimited);
-        assert!((1..5_000).all(|n| tolerance.failed(id(n), FailureReason::CheckpointExpired) == Verdict::Tolerated));
+        assert!(
+            (1..5_000)
+                .all(|n| tolerance.failed(id(n), FailureReason::CheckpointExpired) == Verdict::Tolerated)
+        );
     }
 }

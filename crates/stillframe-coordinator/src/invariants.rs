@@ -15,13 +15,17 @@ pub(crate) fn check(coordinator: &Coordinator) {
         "one trigger at a time, or barriers could be injected out of order"
     );
     assert!(
-        pending.values().filter(|pending| !pending.kind().is_savepoint()).count() <= coordinator.max_concurrent,
+        pending.values().filter(|pending| !pending.kind().is_savepoint()).count()
+            <= coordinator.max_concurrent,
         "no more checkpoints in progress than allowed"
     );
     if let Ending::Settled | Ending::Concluding(..) = coordinator.ending {
         assert!(pending.is_empty(), "a coordinator that has ended has no checkpoint in progress");
     }
     for (id, pending) in pending {
-        assert!(!pending.is_publishing() || pending.missing().is_empty(), "checkpoint {id} is published before all acknowledged it");
+        assert!(
+            !pending.is_publishing() || pending.missing().is_empty(),
+            "checkpoint {id} is published before all acknowledged it"
+        );
     }
 }

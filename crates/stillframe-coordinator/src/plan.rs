@@ -1,8 +1,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use stillframe_model::{
-    Attempt, CheckpointId, CheckpointKind, CheckpointMetadata, JobId, Name, OperatorState, TaskId, TaskSnapshot, UnixMillis,
-    VertexId,
+    Attempt, CheckpointId, CheckpointKind, CheckpointMetadata, JobId, Name, OperatorState, TaskId,
+    TaskSnapshot, UnixMillis, VertexId,
 };
 
 /// Who takes part in a job's checkpoints.
@@ -41,9 +41,9 @@ impl JobPlan {
     }
 
     fn of<'a>(&'a self, which: impl Fn(&VertexPlan) -> bool + 'a) -> impl Iterator<Item = TaskId> + 'a {
-        (0..).map(VertexId::new).zip(&self.vertices).filter(move |(_, vertex)| which(vertex)).flat_map(|(id, vertex)| {
-            (0..vertex.parallelism).map(move |subtask| TaskId { vertex: id, subtask })
-        })
+        (0..).map(VertexId::new).zip(&self.vertices).filter(move |(_, vertex)| which(vertex)).flat_map(
+            |(id, vertex)| (0..vertex.parallelism).map(move |subtask| TaskId { vertex: id, subtask }),
+        )
     }
 
     pub(crate) fn metadata(

@@ -87,13 +87,15 @@ impl Requests {
 
     /// Takes the next request that may begin. Only the first is looked at: what waits behind it waits for it.
     pub(crate) fn next(&mut self, facts: Facts) -> Decision {
-        let Facts { now, pending, triggering, discarding, last_completion, max_concurrent, min_pause } = facts;
+        let Facts { now, pending, triggering, discarding, last_completion, max_concurrent, min_pause } =
+            facts;
         let Some(first) = self.queue.first() else { return Decision::Wait };
         if triggering || discarding > max_concurrent || (pending >= max_concurrent && !first.is_forced()) {
             return Decision::Wait;
         }
         if matches!(first.origin, Origin::Schedule)
-            && let Some(until) = last_completion.map(|last| last.after(min_pause)).filter(|until| *until > now)
+            && let Some(until) =
+                last_completion.map(|last| last.after(min_pause)).filter(|until| *until > now)
         {
             self.queue.remove(0);
             return Decision::Postpone { until };
@@ -149,7 +151,8 @@ mod tests {
 
     #[test]
     fn savepoints_first_then_people_then_the_schedule_each_in_order() {
-        let mut queue = waiting([request(Origin::Schedule), person(1), savepoint(2), person(3), savepoint(4)]);
+        let mut queue =
+            waiting([request(Origin::Schedule), person(1), savepoint(2), person(3), savepoint(4)]);
         let order: Vec<_> = core::iter::from_fn(|| match queue.next(FREE) {
             Decision::Run(request) => Some(request),
             Decision::Wait | Decision::Postpone { .. } => None,
@@ -169,7 +172,8 @@ mod tests {
 
     #[test]
     fn the_pause_holds_back_the_schedule_and_nobody_else() {
-        let pausing = Facts { last_completion: Some(Timestamp::ORIGIN), min_pause: Duration::from_secs(5), ..FREE };
+        let pausing =
+            Facts { last_completion: Some(Timestamp::ORIGIN), min_pause: Duration::from_secs(5), ..FREE };
         let until = Timestamp::from_origin(Duration::from_secs(5));
         let mut queue = waiting([request(Origin::Schedule)]);
         assert_eq!(queue.next(pausing), Decision::Postpone { until });

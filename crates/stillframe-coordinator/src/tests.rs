@@ -107,7 +107,12 @@ impl World {
 
     fn acknowledge_with(&mut self, checkpoint: u64, task: TaskId, finished: bool) -> &mut Self {
         let snapshot = TaskSnapshot { finished, ..TaskSnapshot::default() };
-        self.handle(Event::Acknowledged { checkpoint: id(checkpoint), attempt: Attempt::new(3), task, snapshot })
+        self.handle(Event::Acknowledged {
+            checkpoint: id(checkpoint),
+            attempt: Attempt::new(3),
+            task,
+            snapshot,
+        })
     }
 
     fn acknowledge_all(&mut self, checkpoint: u64) -> &mut Self {
@@ -193,7 +198,11 @@ fn more_are_retained_when_asked_for() {
     let mut world = World::restored(&config, plan_recovery(&[id(4), id(5)], &[id(6)]));
     world.start().at(500);
     world.complete(7);
-    assert_eq!(discarded(&world.take()), [4], "restored ones count, and the id of the orphan is not used again");
+    assert_eq!(
+        discarded(&world.take()),
+        [4],
+        "restored ones count, and the id of the orphan is not used again"
+    );
 }
 
 #[test]
@@ -225,7 +234,9 @@ fn the_pause_begins_with_the_completion() {
     world.complete(1).take();
     world.at(1_500);
     assert_eq!(world.take(), [], "only 100 ms after completion");
-    assert!(world.reports.contains(&Report::Skipped { reason: FailureReason::MinimumTimeBetweenCheckpoints }));
+    assert!(
+        world.reports.contains(&Report::Skipped { reason: FailureReason::MinimumTimeBetweenCheckpoints })
+    );
     assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_millis(2_200))));
     world.at(2_200);
     assert!(matches!(world.take()[..], [Effect::Locate { .. }]));
@@ -242,7 +253,10 @@ fn a_checkpoint_that_takes_too_long_is_given_up_removed_and_fails_the_job() {
     let effects = world.take();
     assert_eq!(discarded(&effects), [1]);
     assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::NotifyAborted { .. })).count(), 3);
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })), "no failure is tolerated by default");
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })),
+        "no failure is tolerated by default"
+    );
     world.acknowledge(1, TASKS[1]);
     assert!(world.take().contains(&Effect::Ignored(Ignored::NotPending(id(1)))));
 }
@@ -297,11 +311,18 @@ fn an_unknown_outcome_stops_everything_and_deletes_nothing() {
     let mut world = World::new(&config());
     world.start().trigger(8, SnapshotRequest::Checkpoint).locate().acknowledge_all(1);
     let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world.handle(Event::Published { op, result: Err(Fault::Unknown { message: "fsync failed".to_string() }) });
+    world
+        .handle(Event::Published { op, result: Err(Fault::Unknown { message: "fsync failed".to_string() }) });
     let effects = world.take();
     assert_eq!(discarded(&effects), []);
     assert_eq!(notified(&effects), []);
-    assert!(matches!(effects[..], [Effect::Resolve { outcome: Err(_), .. }, Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. }]));
+    assert!(matches!(
+        effects[..],
+        [
+            Effect::Resolve { outcome: Err(_), .. },
+            Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. }
+        ]
+    ));
     assert!(world.coordinator.is_done());
     world.at(90_000).start();
     assert_eq!(world.take(), vec![Effect::Ignored(Ignored::Stopped); 2]);
@@ -353,7 +374,10 @@ fn a_newer_checkpoint_subsumes_an_older_one_in_progress() {
     let effects = world.take();
     assert_eq!(discarded(&effects), [1]);
     assert_eq!(notified(&effects), TASKS.map(|task| (task, 2)));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })), "being subsumed is no failure");
+    assert!(
+        !effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })),
+        "being subsumed is no failure"
+    );
 }
 
 #[test]
@@ -426,7 +450,10 @@ fn the_last_checkpoint_is_tried_again_but_not_in_a_hot_loop() {
 fn a_checkpoint_that_a_task_captured_before_its_end_does_not_close_the_job() {
     let mut world = World::new(&config());
     world.start().at(500).locate();
-    world.acknowledge_with(1, TASKS[0], true).acknowledge_with(1, TASKS[1], false).acknowledge_with(1, TASKS[2], true);
+    world
+        .acknowledge_with(1, TASKS[0], true)
+        .acknowledge_with(1, TASKS[1], false)
+        .acknowledge_with(1, TASKS[2], true);
     world.publish();
     assert!(!world.take().iter().any(|effect| matches!(effect, Effect::Close { .. })));
 }
@@ -436,7 +463,9 @@ fn the_end_is_on_record_before_checkpoints_go() {
     let mut world = World::new(&config());
     world.start().at(500).complete(1).take();
     world.handle(Event::End { status: JobStatus::Finished });
-    let [Effect::Conclude { op, status: JobStatus::Finished }] = world.take()[..] else { panic!("on record first") };
+    let [Effect::Conclude { op, status: JobStatus::Finished }] = world.take()[..] else {
+        panic!("on record first")
+    };
     let mut unlucky = world.clone();
     world.handle(Event::Concluded { op, result: Ok(()) });
     let effects = world.take();
@@ -478,7 +507,10 @@ fn a_publication_under_way_is_waited_for_at_the_end() {
     world.trigger(3, SnapshotRequest::Checkpoint);
     world.handle(Event::Failover);
     assert!(!world.coordinator.is_done());
-    assert!(matches!(world.take()[..], [Effect::Resolve { outcome: Err(Refused { reason: FailureReason::JobFailoverRegion, .. }), .. }]));
+    assert!(matches!(
+        world.take()[..],
+        [Effect::Resolve { outcome: Err(Refused { reason: FailureReason::JobFailoverRegion, .. }), .. }]
+    ));
     world.handle(Event::Published { op, result: Ok(Pointer::new("there")) });
     assert_eq!(notified(&world.take()), [], "the tasks are gone; their successors are restored from it");
     assert!(world.coordinator.is_done());

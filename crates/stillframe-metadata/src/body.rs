@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stillframe_model::{
-    CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, JobId, KeyGroupRange, KeyedHandle, Name,
-    OperatorHandle, OperatorState, StateHandle, TaskSnapshot, UnixMillis,
+    CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, JobId, KeyGroupRange, KeyedHandle,
+    Name, OperatorHandle, OperatorState, StateHandle, TaskSnapshot, UnixMillis,
 };
 
 /// Metadata as bytes.
@@ -103,9 +103,10 @@ impl From<&TaskSnapshot> for Subtask {
                 end: range.end,
                 handle: handle.into(),
             }),
-            operator: operator
-                .as_ref()
-                .map(|OperatorHandle { elements, handle }| Elements { count: *elements, handle: handle.into() }),
+            operator: operator.as_ref().map(|OperatorHandle { elements, handle }| Elements {
+                count: *elements,
+                handle: handle.into(),
+            }),
             finished: *finished,
         }
     }
@@ -133,7 +134,8 @@ impl Metadata {
         }
         let mut operators = BTreeMap::new();
         for operator in self.operators {
-            let name = Name::new(operator.name).map_err(|error| invalid("operator".into(), error.to_string()))?;
+            let name =
+                Name::new(operator.name).map_err(|error| invalid("operator".into(), error.to_string()))?;
             let state = into_operator(&name, operator.max_parallelism, operator.subtasks)?;
             if operators.insert(name.clone(), state).is_some() {
                 return Err(invalid(format!("operator {name}"), "stands there twice"));
@@ -149,21 +151,33 @@ impl Metadata {
     }
 }
 
-fn into_operator(name: &Name, max_parallelism: u16, subtasks: Vec<Subtask>) -> Result<OperatorState, FormatError> {
+fn into_operator(
+    name: &Name,
+    max_parallelism: u16,
+    subtasks: Vec<Subtask>,
+) -> Result<OperatorState, FormatError> {
     let element = || format!("operator {name}");
     if max_parallelism == 0 || max_parallelism > MAX_PARALLELISM {
-        return Err(invalid(element(), format!("has max parallelism {max_parallelism}; allowed are 1 to {MAX_PARALLELISM}")));
+        return Err(invalid(
+            element(),
+            format!("has max parallelism {max_parallelism}; allowed are 1 to {MAX_PARALLELISM}"),
+        ));
     }
     if subtasks.is_empty() || subtasks.len() > usize::from(max_parallelism) {
         return Err(invalid(
             element(),
-            format!("has {} subtasks; allowed are 1 to its max parallelism {max_parallelism}", subtasks.len()),
+            format!(
+                "has {} subtasks; allowed are 1 to its max parallelism {max_parallelism}",
+                subtasks.len()
+            ),
         ));
     }
     let subtasks = subtasks
         .into_iter()
         .enumerate()
-        .map(|(index, subtask)| into_snapshot(&|| format!("operator {name}, subtask {index}"), max_parallelism, subtask))
+        .map(|(index, subtask)| {
+            into_snapshot(&|| format!("operator {name}, subtask {index}"), max_parallelism, subtask)
+        })
         .collect::<Result<_, _>>()?;
     Ok(OperatorState { max_parallelism, subtasks })
 }
@@ -176,7 +190,10 @@ fn into_snapshot(
     let Subtask { keyed, operator, finished } = subtask;
     let keyed = match keyed {
         Some(Keyed { start, end, .. }) if start > end || end >= max_parallelism => {
-            return Err(invalid(element(), format!("key groups {start}..={end} are not within 0..{max_parallelism}")));
+            return Err(invalid(
+                element(),
+                format!("key groups {start}..={end} are not within 0..{max_parallelism}"),
+            ));
         }
         Some(Keyed { start, end, handle }) => {
             Some(KeyedHandle { range: KeyGroupRange { start, end }, handle: handle.into_model(element)? })

@@ -180,7 +180,10 @@ mod tests {
     #[test]
     fn a_record_is_not_mistaken_for_another_kind() {
         let bytes = seal(RecordKind::KeyedState, &1_u8).unwrap();
-        assert_eq!(open::<u8>(RecordKind::OperatorState, &bytes), Err(FormatError::WrongKind { found: 2, expected: 3 }));
+        assert_eq!(
+            open::<u8>(RecordKind::OperatorState, &bytes),
+            Err(FormatError::WrongKind { found: 2, expected: 3 })
+        );
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl FailureReason {
     #[must_use]
     pub const fn phase(self) -> FailurePhase {
         match self {
-            Self::TooManyCheckpointRequests | Self::MinimumTimeBetweenCheckpoints | Self::IoException => FailurePhase::BeforeTrigger,
+            Self::TooManyCheckpointRequests | Self::MinimumTimeBetweenCheckpoints | Self::IoException => {
+                FailurePhase::BeforeTrigger
+            }
             Self::CheckpointAsyncException
             | Self::CheckpointExpired
             | Self::CheckpointSubsumed

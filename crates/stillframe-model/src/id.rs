@@ -151,14 +151,22 @@ mod tests {
 
     #[test]
     fn job_id_prints_and_parses() {
-        let id = JobId::from_bytes([0xa8, 0xff, 0x7a, 0xab, 0xce, 0x14, 0x6f, 0x82, 7, 0xf3, 0x4b, 0x72, 0x6a, 0xef, 0x7c, 0x25]);
+        let id = JobId::from_bytes([
+            0xa8, 0xff, 0x7a, 0xab, 0xce, 0x14, 0x6f, 0x82, 7, 0xf3, 0x4b, 0x72, 0x6a, 0xef, 0x7c, 0x25,
+        ]);
         assert_eq!(id.to_string(), "a8ff7aabce146f8207f34b726aef7c25");
         assert_eq!("a8ff7aabce146f8207f34b726aef7c25".parse(), Ok(id));
     }
 
     #[test]
     fn job_id_refuses_what_is_not_hex() {
-        for text in ["", "a8", "A8FF7AABCE146F8207F34B726AEF7C25", "../f7aabce146f8207f34b726aef7c25", "a8ff7aabce146f8207f34b726aef7c2"] {
+        for text in [
+            "",
+            "a8",
+            "A8FF7AABCE146F8207F34B726AEF7C25",
+            "../f7aabce146f8207f34b726aef7c25",
+            "a8ff7aabce146f8207f34b726aef7c2",
+        ] {
             assert_eq!(text.parse::<JobId>(), Err(ParseJobIdError), "{text}");
         }
     }

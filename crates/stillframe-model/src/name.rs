@@ -21,10 +21,15 @@ impl Name {
         let fits = |c: u8| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
         let begins = |c: u8| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_');
         let bytes = text.as_bytes();
-        if bytes.len() <= Self::MAX_LEN && bytes.first().copied().is_some_and(begins) && bytes.iter().copied().all(fits) {
+        if bytes.len() <= Self::MAX_LEN
+            && bytes.first().copied().is_some_and(begins)
+            && bytes.iter().copied().all(fits)
+        {
             Ok(Self(text))
         } else {
-            Err(InvalidName { found: text.chars().take(Self::MAX_LEN).collect::<String>().escape_debug().to_string() })
+            Err(InvalidName {
+                found: text.chars().take(Self::MAX_LEN).collect::<String>().escape_debug().to_string(),
+            })
         }
     }
 
@@ -49,7 +54,9 @@ impl fmt::Debug for Name {
 
 /// The text does not fit the grammar of a [`Name`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid name: \"{found}\" (allowed: 1 to 96 of a-z 0-9 . _ -, beginning with a letter, digit or underscore)")]
+#[error(
+    "not a valid name: \"{found}\" (allowed: 1 to 96 of a-z 0-9 . _ -, beginning with a letter, digit or underscore)"
+)]
 pub struct InvalidName {
     found: String,
 }
@@ -60,7 +67,8 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_directory() {
-        for bad in ["", ".", "..", ".hidden", "-x", "a/b", "a\\b", "a\0b", "A", "ä", "a b", &"x".repeat(97)] {
+        for bad in ["", ".", "..", ".hidden", "-x", "a/b", "a\\b", "a\0b", "A", "ä", "a b", &"x".repeat(97)]
+        {
             assert!(Name::new(bad).is_err(), "{bad:?}");
         }
         for good in ["a", "_metadata", "0b3f-2.state", &"x".repeat(96)] {

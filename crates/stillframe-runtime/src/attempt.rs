@@ -167,7 +167,8 @@ impl<T: Record> Attempt<'_, T> {
                 let task = TaskId { vertex: id, subtask };
                 let mut edges = Vec::new();
                 for (consumer, exchange) in self.graph.consumers(index(id)) {
-                    let max_parallelism = plan.vertices.get(index(consumer)).map_or(1, |plan| plan.max_parallelism);
+                    let max_parallelism =
+                        plan.vertices.get(index(consumer)).map_or(1, |plan| plan.max_parallelism);
                     let rows = senders.get_mut(&(id, consumer));
                     if let Some(row) = rows.filter(|rows| !rows.is_empty()).map(|rows| rows.remove(0)) {
                         edges.push(Edge::new(exchange.clone(), max_parallelism, row));
@@ -182,7 +183,8 @@ impl<T: Record> Attempt<'_, T> {
                     max_parallelism: description.max_parallelism,
                     attempt: plan.attempt,
                 };
-                let TaskState { restored, finished } = restore::state_of(&mut self.states, task, self.restored);
+                let TaskState { restored, finished } =
+                    restore::state_of(&mut self.states, task, self.restored);
                 let (control, receiver) = mpsc::unbounded_channel();
                 controls.insert(task, control);
                 let unit = vertex.unit.clone();
@@ -205,9 +207,8 @@ impl<T: Record> Attempt<'_, T> {
                     Unit::Source(factory) => {
                         running.spawn(async move { driver.run_source(factory(&context), restored).await })
                     }
-                    Unit::Operator(factory) => {
-                        running.spawn(async move { driver.run_operator(factory(&context), restored, gate).await })
-                    }
+                    Unit::Operator(factory) => running
+                        .spawn(async move { driver.run_operator(factory(&context), restored, gate).await }),
                 };
                 names.insert(handle.id(), task);
             }
@@ -229,7 +230,11 @@ impl<T: Record> Attempt<'_, T> {
         schedule.min_pause + range.mul_f64(f64::from(draw) / f64::from(u32::MAX))
     }
 
-    fn task_end(&self, names: &BTreeMap<Id, TaskId>, ended: Result<(Id, Result<(), Stop>), JoinError>) -> TaskEnd {
+    fn task_end(
+        &self,
+        names: &BTreeMap<Id, TaskId>,
+        ended: Result<(Id, Result<(), Stop>), JoinError>,
+    ) -> TaskEnd {
         let named = |id: Id| {
             let task = names.get(&id).copied()?;
             restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
@@ -274,7 +279,10 @@ fn coordinator_ended<R>(ended: Result<R, JoinError>) -> String {
 
 fn panic_message(error: JoinError) -> String {
     let text = |panic: Box<dyn Any + Send>| {
-        panic.downcast::<String>().map(|text| *text).or_else(|panic| panic.downcast::<&str>().map(|text| (*text).into()))
+        panic
+            .downcast::<String>()
+            .map(|text| *text)
+            .or_else(|panic| panic.downcast::<&str>().map(|text| (*text).into()))
     };
     match error.try_into_panic() {
         Ok(panic) => text(panic).unwrap_or_else(|_| "with no message".into()),

@@ -18,7 +18,10 @@ pub(crate) enum Control {
 pub(crate) enum Message {
     Event(Event),
     /// A person asks; the answer goes to whoever waits for it.
-    Request { snapshot: SnapshotRequest, reply: Reply },
+    Request {
+        snapshot: SnapshotRequest,
+        reply: Reply,
+    },
     /// A task is open and will see every barrier from now on.
     Opened,
 }

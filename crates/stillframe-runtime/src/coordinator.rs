@@ -49,7 +49,10 @@ pub(crate) enum Answer {
 
 impl CoordinatorDriver {
     /// Runs until the machine is done, and gives back what could not be removed.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) -> Vec<(CheckpointId, LocationReference)> {
+    pub(crate) async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Message>,
+    ) -> Vec<(CheckpointId, LocationReference)> {
         while !self.machine.is_done() {
             let deadline = self.machine.next_deadline();
             // Answers first: they free what messages may be waiting for. Time last: an expiry that an answer is about
@@ -117,7 +120,9 @@ impl CoordinatorDriver {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Trigger { task, barrier } => self.tell(task, Control::Trigger(barrier)),
-            Effect::NotifyComplete { task, checkpoint } => self.tell(task, Control::NotifyComplete(checkpoint)),
+            Effect::NotifyComplete { task, checkpoint } => {
+                self.tell(task, Control::NotifyComplete(checkpoint))
+            }
             Effect::NotifyAborted { task, checkpoint, latest_complete } => {
                 self.tell(task, Control::NotifyAborted { checkpoint, latest_complete });
             }
@@ -170,7 +175,12 @@ impl CoordinatorDriver {
         });
     }
 
-    fn publish(&mut self, op: OpId, location: LocationReference, content: stillframe_model::CheckpointMetadata) {
+    fn publish(
+        &mut self,
+        op: OpId,
+        location: LocationReference,
+        content: stillframe_model::CheckpointMetadata,
+    ) {
         let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
         self.answers.spawn(async move {
             let published = offload.run(async move {
@@ -198,7 +208,8 @@ impl CoordinatorDriver {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some((checkpoint, location, error)),
                 Err(Lost) => {
-                    let error = StorageError::new(ErrorKind::Other, "discard checkpoint", checkpoint.to_string());
+                    let error =
+                        StorageError::new(ErrorKind::Other, "discard checkpoint", checkpoint.to_string());
                     Some((checkpoint, location, error.with_detail("the storage panicked")))
                 }
             };
@@ -221,7 +232,9 @@ impl CoordinatorDriver {
 fn outcome<T>(result: Result<Result<T, StorageError>, Lost>) -> Result<T, Fault> {
     match result {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) if error.kind() == ErrorKind::OutcomeUnknown => Err(Fault::Unknown { message: chain(&error) }),
+        Ok(Err(error)) if error.kind() == ErrorKind::OutcomeUnknown => {
+            Err(Fault::Unknown { message: chain(&error) })
+        }
         Ok(Err(error)) => Err(Fault::Failed { message: chain(&error) }),
         Err(Lost) => Err(Fault::Failed { message: "the storage panicked".into() }),
     }

@@ -1,6 +1,5 @@
 use std::error::Error;
 use std::fmt;
-use stillframe_coordinator::Completed;
 use stillframe_metadata::FormatError;
 use stillframe_model::{FailureReason, JobStatus, Name, Pointer};
 use stillframe_state::StateError;
@@ -134,7 +133,9 @@ pub enum JobError {
         problem: String,
     },
     /// The job ended in an earlier run and is not run again under the same id.
-    #[error("this job was {status} in an earlier run; start a new job, and give it a checkpoint or savepoint to resume from")]
+    #[error(
+        "this job was {status} in an earlier run; start a new job, and give it a checkpoint or savepoint to resume from"
+    )]
     Ended {
         /// How it ended.
         status: JobStatus,
@@ -145,12 +146,12 @@ pub enum JobError {
         /// How often it was run.
         attempts: u32,
         /// Its newest completed checkpoint in this process, which may have been kept.
-        latest: Option<Completed>,
+        latest: Option<Pointer>,
         /// The last failure.
         source: JobFailure,
     },
 }
 
-fn newest(latest: &Option<Completed>) -> String {
-    latest.as_ref().map_or_else(String::new, |latest| format!("; newest completed checkpoint: {}", latest.pointer))
+fn newest(latest: &Option<Pointer>) -> String {
+    latest.as_ref().map_or_else(String::new, |pointer| format!("; newest completed checkpoint: {pointer}"))
 }

@@ -18,9 +18,14 @@ pub(crate) enum Element<T> {
 /// What was read.
 #[derive(Debug)]
 pub(crate) enum Input<T> {
-    Element { channel: usize, element: Element<T> },
+    Element {
+        channel: usize,
+        element: Element<T>,
+    },
     /// The sender is gone.
-    Ended { channel: usize },
+    Ended {
+        channel: usize,
+    },
 }
 
 /// All inputs of a task, read in turn so that none starves.

@@ -61,7 +61,12 @@ impl<T: Record> JobGraph<T> {
         parallelism: u32,
         factory: impl Fn(&TaskContext) -> S + Send + Sync + 'static,
     ) -> Stream {
-        self.add(name.into(), parallelism, Vec::new(), Unit::Source(Arc::new(move |task| Box::new(factory(task)))))
+        self.add(
+            name.into(),
+            parallelism,
+            Vec::new(),
+            Unit::Source(Arc::new(move |task| Box::new(factory(task)))),
+        )
     }
 
     /// Adds an operator behind one or more streams. A sink is an operator that nothing is connected to.
@@ -73,10 +78,21 @@ impl<T: Record> JobGraph<T> {
         factory: impl Fn(&TaskContext) -> O + Send + Sync + 'static,
     ) -> Stream {
         let inputs = inputs.into_iter().map(|(stream, exchange)| (stream.0, exchange)).collect();
-        self.add(name.into(), parallelism, inputs, Unit::Operator(Arc::new(move |task| Box::new(factory(task)))))
+        self.add(
+            name.into(),
+            parallelism,
+            inputs,
+            Unit::Operator(Arc::new(move |task| Box::new(factory(task)))),
+        )
     }
 
-    fn add(&mut self, name: String, parallelism: u32, inputs: Vec<(usize, Exchange<T>)>, unit: Unit<T>) -> Stream {
+    fn add(
+        &mut self,
+        name: String,
+        parallelism: u32,
+        inputs: Vec<(usize, Exchange<T>)>,
+        unit: Unit<T>,
+    ) -> Stream {
         self.vertices.push(Vertex { name, parallelism, inputs, unit });
         Stream(self.vertices.len() - 1)
     }
@@ -88,9 +104,12 @@ impl<T: Record> JobGraph<T> {
         for (index, vertex) in self.vertices.iter().enumerate() {
             let Vertex { name, parallelism, inputs, unit } = vertex;
             let is_source = matches!(unit, Unit::Source(_));
-            let name = Name::new(name.as_str()).map_err(|error| problem(format!("vertex {index}: {error}")))?;
+            let name =
+                Name::new(name.as_str()).map_err(|error| problem(format!("vertex {index}: {error}")))?;
             if vertices.iter().any(|other| other.name == name) {
-                return Err(problem(format!("two vertices are named {name}; state is found again by the name")));
+                return Err(problem(format!(
+                    "two vertices are named {name}; state is found again by the name"
+                )));
             }
             let max_parallelism = key_group::default_max_parallelism(*parallelism);
             if NonZeroU32::new(*parallelism).is_none_or(|number| number.get() > u32::from(max_parallelism)) {

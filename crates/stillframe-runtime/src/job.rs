@@ -11,7 +11,8 @@ use std::time::Duration;
 use stillframe_config::{CheckpointConfig, EffectiveConfig};
 use stillframe_coordinator::{Event, Recovery, plan_recovery};
 use stillframe_model::{
-    Attempt as AttemptNumber, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Pointer, TaskId,
+    Attempt as AttemptNumber, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Pointer,
+    TaskId,
 };
 use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess, StorageError};
 use tokio::sync::mpsc;
@@ -129,7 +130,11 @@ impl<T: Record> Job<T> {
         JobHandle { id, commands, running: tokio::spawn(self.attempts(id, receiver)) }
     }
 
-    async fn attempts(self, id: JobId, mut commands: mpsc::UnboundedReceiver<Command>) -> Result<JobReport, JobError> {
+    async fn attempts(
+        self,
+        id: JobId,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+    ) -> Result<JobReport, JobError> {
         let report = Arc::new(Mutex::new(JobReport::new(JobStatus::Finished)));
         let observer = self.recording(&report);
         let offload = Offload::new();
@@ -137,7 +142,9 @@ impl<T: Record> Job<T> {
         loop {
             let plan = self.graph.plan(id, number)?;
             let storage = self.open(&offload, id).await?;
-            let Some((recovery, restored, states)) = self.recover(&offload, &storage, &plan, &observer).await? else {
+            let Some((recovery, restored, states)) =
+                self.recover(&offload, &storage, &plan, &observer).await?
+            else {
                 return Ok(finish(&report, JobStatus::Finished));
             };
             record(&report, |report| {
@@ -167,7 +174,7 @@ impl<T: Record> Job<T> {
                 AttemptEnd::Failed(failure) => failure,
             };
             let Some(delay) = self.restart.after(failures, &failure) else {
-                let latest = finish(&report, JobStatus::Failed).latest;
+                let latest = finish(&report, JobStatus::Failed).latest.map(|latest| latest.pointer);
                 return Err(JobError::Failed { attempts: failures, latest, source: failure });
             };
             if let Some(status) = pause(&mut commands, delay).await {
@@ -253,8 +260,10 @@ async fn perform<R: Send + 'static>(
     operation: &'static str,
     future: impl Future<Output = Result<R, StorageError>> + Send + 'static,
 ) -> Result<R, JobError> {
-    let panicked =
-        |_| StorageError::new(ErrorKind::Other, operation, "checkpoint storage").with_detail("the storage panicked");
+    let panicked = |_| {
+        StorageError::new(ErrorKind::Other, operation, "checkpoint storage")
+            .with_detail("the storage panicked")
+    };
     Ok(offload.run(future).await.map_err(panicked)??)
 }
 
@@ -279,7 +288,8 @@ async fn pause(commands: &mut mpsc::UnboundedReceiver<Command>, delay: Duration)
 fn random_id() -> JobId {
     let mut bytes = [0; 16];
     // An operating system without randomness cannot run much else either.
-    getrandom::fill(&mut bytes).unwrap_or_else(|error| panic!("the operating system gives no random bytes: {error}"));
+    getrandom::fill(&mut bytes)
+        .unwrap_or_else(|error| panic!("the operating system gives no random bytes: {error}"));
     JobId::from_bytes(bytes)
 }
 

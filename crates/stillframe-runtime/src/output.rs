@@ -110,7 +110,11 @@ pub(crate) struct Disconnected;
 const BATCH: usize = 256;
 
 impl<T> Edge<T> {
-    pub(crate) fn new(exchange: Exchange<T>, max_parallelism: u16, senders: Vec<mpsc::Sender<Element<T>>>) -> Self {
+    pub(crate) fn new(
+        exchange: Exchange<T>,
+        max_parallelism: u16,
+        senders: Vec<mpsc::Sender<Element<T>>>,
+    ) -> Self {
         let channels = senders.into_iter().map(|sender| Channel { sender, batch: Vec::new() }).collect();
         Self { exchange, max_parallelism, channels, turn: 0 }
     }

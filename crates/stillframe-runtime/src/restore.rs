@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stillframe_coordinator::{JobPlan, VertexPlan};
 use stillframe_metadata as metadata;
-use stillframe_model::{CheckpointId, CheckpointMetadata, KeyGroupRange, Name, OperatorState, TaskId, VertexId};
+use stillframe_model::{
+    CheckpointId, CheckpointMetadata, KeyGroupRange, Name, OperatorState, TaskId, VertexId,
+};
 use stillframe_state::{elements, key_group};
 use stillframe_storage::CompletedLocation;
 
@@ -55,7 +57,8 @@ pub(crate) async fn load(
         states.extend((0..).map(|subtask| TaskId { vertex: id, subtask }).zip(subtasks));
     }
     let has_state = |operator: &OperatorState| operator.subtasks.iter().any(|subtask| subtask.size() > 0);
-    let orphaned: Vec<_> = operators.iter().filter(|(_, operator)| has_state(operator)).map(|(name, _)| name.as_str()).collect();
+    let orphaned: Vec<_> =
+        operators.iter().filter(|(_, operator)| has_state(operator)).map(|(name, _)| name.as_str()).collect();
     if !orphaned.is_empty() {
         return Err(mismatch(format!(
             "it holds state of operators that this job does not have: {}; give them their names back",

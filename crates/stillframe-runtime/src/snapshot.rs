@@ -1,5 +1,5 @@
-use crate::error::chain;
 use crate::TaskResult;
+use crate::error::chain;
 use bytes::Bytes;
 use serde::Serialize;
 use std::fmt;
@@ -83,7 +83,8 @@ impl Snapshot {
             snapshot.keyed = write(bytes).await?.map(|handle| KeyedHandle { range, handle });
         }
         if !elements.is_empty() {
-            let count = u32::try_from(elements.len()).map_err(|_| "too many elements of operator state".to_owned())?;
+            let count = u32::try_from(elements.len())
+                .map_err(|_| "too many elements of operator state".to_owned())?;
             let bytes = elements::encode(&elements).map_err(|error| chain(&error))?;
             snapshot.operator = write(bytes).await?.map(|handle| OperatorHandle { elements: count, handle });
         }

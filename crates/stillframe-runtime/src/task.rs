@@ -73,7 +73,11 @@ pub(crate) struct Task<T> {
 
 impl<T: Record> Task<T> {
     /// Runs a source until the job closes it.
-    pub(crate) async fn run_source(mut self, mut source: Box<dyn Source<T>>, restored: Restored) -> Result<(), Stop> {
+    pub(crate) async fn run_source(
+        mut self,
+        mut source: Box<dyn Source<T>>,
+        restored: Restored,
+    ) -> Result<(), Stop> {
         blocking(|| source.open(restored))?;
         self.opened();
         if self.finished {
@@ -188,7 +192,11 @@ impl<T: Record> Task<T> {
     }
 
     /// Whether the task has to end.
-    async fn controlled<S: Stateful + ?Sized>(&mut self, unit: &mut S, control: Option<Control>) -> Result<bool, Stop> {
+    async fn controlled<S: Stateful + ?Sized>(
+        &mut self,
+        unit: &mut S,
+        control: Option<Control>,
+    ) -> Result<bool, Stop> {
         let event = match control {
             Some(Control::Trigger(barrier)) => Event::Trigger(barrier),
             Some(Control::NotifyComplete(checkpoint)) => Event::NotifyComplete { checkpoint },
@@ -209,7 +217,8 @@ impl<T: Record> Task<T> {
     ) -> Result<(), Stop> {
         // Writing catches its own panics, so this is the runtime going down.
         let Ok(Capture { checkpoint, result }) = capture else { return Err(Stop::Disconnected) };
-        let was_cancelled = self.cancellations.remove(&checkpoint).is_none_or(|flag| flag.load(Ordering::Relaxed));
+        let was_cancelled =
+            self.cancellations.remove(&checkpoint).is_none_or(|flag| flag.load(Ordering::Relaxed));
         let snapshot = match result {
             Ok(snapshot) => Some(snapshot),
             Err(CaptureError::Preparation(message)) => {
@@ -218,7 +227,11 @@ impl<T: Record> Task<T> {
             }
             Err(CaptureError::State(message)) => {
                 if !was_cancelled {
-                    (self.observer)(&JobEvent::CaptureFailed { task: self.id, checkpoint, message: &message });
+                    (self.observer)(&JobEvent::CaptureFailed {
+                        task: self.id,
+                        checkpoint,
+                        message: &message,
+                    });
                 }
                 None
             }
@@ -229,20 +242,26 @@ impl<T: Record> Task<T> {
     async fn step<S: Stateful + ?Sized>(&mut self, unit: &mut S, event: Event) -> Result<(), Stop> {
         for effect in self.machine.handle(event) {
             match effect {
-                Effect::Forward(barrier) => self.output.broadcast(|| Element::Barrier(barrier.clone())).await?,
-                Effect::ForwardCancel(checkpoint) => self.output.broadcast(|| Element::Cancel(checkpoint)).await?,
+                Effect::Forward(barrier) => {
+                    self.output.broadcast(|| Element::Barrier(barrier.clone())).await?
+                }
+                Effect::ForwardCancel(checkpoint) => {
+                    self.output.broadcast(|| Element::Cancel(checkpoint)).await?
+                }
                 Effect::Capture(barrier) => self.capture(unit, barrier)?,
                 Effect::CancelCapture(checkpoint) => {
                     if let Some(cancelled) = self.cancellations.get(&checkpoint) {
                         cancelled.store(true, Ordering::Relaxed);
                     }
                 }
-                Effect::Acknowledge { checkpoint, snapshot } => self.tell(CoordinatorEvent::Acknowledged {
-                    checkpoint,
-                    attempt: self.context.attempt,
-                    task: self.id,
-                    snapshot,
-                })?,
+                Effect::Acknowledge { checkpoint, snapshot } => {
+                    self.tell(CoordinatorEvent::Acknowledged {
+                        checkpoint,
+                        attempt: self.context.attempt,
+                        task: self.id,
+                        snapshot,
+                    })?
+                }
                 Effect::Decline { checkpoint, reason } => self.tell(CoordinatorEvent::Declined {
                     checkpoint,
                     attempt: self.context.attempt,

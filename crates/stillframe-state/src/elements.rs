@@ -11,7 +11,8 @@ use stillframe_metadata::frame::{self, RecordKind};
 /// # Errors
 /// If they are too large for one record.
 pub fn encode(elements: &[Bytes]) -> Result<Vec<u8>, StateError> {
-    frame::seal(RecordKind::OperatorState, &elements).map_err(|source| StateError::Format { state: LIST, source })
+    frame::seal(RecordKind::OperatorState, &elements)
+        .map_err(|source| StateError::Format { state: LIST, source })
 }
 
 /// The elements in a list that [`encode`] wrote.
@@ -49,7 +50,9 @@ pub fn redistribute(old: Vec<Vec<Bytes>>, parallelism: usize) -> Vec<Vec<Bytes>>
     let total: usize = old.iter().map(Vec::len).sum();
     let (each, more) = (total / parallelism, total % parallelism);
     let mut elements = old.into_iter().flatten();
-    (0..parallelism).map(|subtask| elements.by_ref().take(each + usize::from(subtask < more)).collect()).collect()
+    (0..parallelism)
+        .map(|subtask| elements.by_ref().take(each + usize::from(subtask < more)).collect())
+        .collect()
 }
 
 const LIST: &str = "operator state";
@@ -70,10 +73,18 @@ mod tests {
     #[test]
     fn elements_are_dealt_in_order_and_evenly() {
         let deal = |old: &[&[u8]], parallelism| -> Vec<Vec<u8>> {
-            let old = old.iter().map(|list| list.iter().map(|byte| Bytes::from(vec![*byte])).collect()).collect();
-            redistribute(old, parallelism).iter().map(|list| list.iter().map(|element| element[0]).collect()).collect()
+            let old =
+                old.iter().map(|list| list.iter().map(|byte| Bytes::from(vec![*byte])).collect()).collect();
+            redistribute(old, parallelism)
+                .iter()
+                .map(|list| list.iter().map(|element| element[0]).collect())
+                .collect()
         };
-        assert_eq!(deal(&[&[1, 2, 3], &[]], 2), [vec![1, 2, 3], vec![]], "the same parallelism keeps everything in place");
+        assert_eq!(
+            deal(&[&[1, 2, 3], &[]], 2),
+            [vec![1, 2, 3], vec![]],
+            "the same parallelism keeps everything in place"
+        );
         assert_eq!(deal(&[&[1, 2, 3], &[4, 5]], 3), [vec![1, 2], vec![3, 4], vec![5]]);
         assert_eq!(deal(&[&[1], &[2], &[3]], 1), [vec![1, 2, 3]]);
         assert_eq!(deal(&[&[1]], 3), [vec![1], vec![], vec![]]);

@@ -13,7 +13,9 @@ pub enum StateError {
         source: FormatError,
     },
     /// The keys were divided into another number of groups, which never changes during the life of the state.
-    #[error("keyed state with max parallelism {found} cannot go into an operator with max parallelism {expected}")]
+    #[error(
+        "keyed state with max parallelism {found} cannot go into an operator with max parallelism {expected}"
+    )]
     MaxParallelism {
         /// That of the state.
         found: u16,
@@ -21,7 +23,9 @@ pub enum StateError {
         expected: u16,
     },
     /// A key is in a group that it does not hash to: it was written with another hash function.
-    #[error("a key of group {expected} stands in group {found} of the keyed state; was it written with another key hash?")]
+    #[error(
+        "a key of group {expected} stands in group {found} of the keyed state; was it written with another key hash?"
+    )]
     MisplacedKey {
         /// Where it is.
         found: u16,

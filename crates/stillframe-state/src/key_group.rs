@@ -34,7 +34,8 @@ pub fn subtask_of(group: u16, parallelism: u32, max_parallelism: u16) -> u32 {
 /// The key groups that a subtask owns. Every subtask owns at least one as long as `parallelism <= max_parallelism`.
 #[must_use]
 pub fn range_of(subtask: u32, parallelism: u32, max_parallelism: u16) -> KeyGroupRange {
-    let (subtask, parallelism, max) = (u64::from(subtask), u64::from(parallelism), u64::from(max_parallelism));
+    let (subtask, parallelism, max) =
+        (u64::from(subtask), u64::from(parallelism), u64::from(max_parallelism));
     let group = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
     KeyGroupRange {
         start: group((subtask * max).div_ceil(parallelism)),
@@ -88,7 +89,7 @@ impl KeyHash for u32 {
 impl KeyHash for u64 {
     /// That of Java's `Long`: both halves.
     fn key_hash(&self) -> i32 {
-        let folded = (self ^ (self >> 32)) & u64::from(u32::MAX);
+        let folded = (self ^ (self >> 32)) & Self::from(u32::MAX);
         u32::try_from(folded).unwrap_or_default().cast_signed()
     }
 }
@@ -133,12 +134,21 @@ mod tests {
         ] {
             assert_eq!((murmur(code), key_group(code, 128)), (hash, group), "{code}");
         }
-        for (parallelism, max) in
-            [(1, 128), (80, 128), (85, 128), (86, 256), (128, 256), (171, 256), (200, 512), (10_000, 16_384), (32_768, 32_768)]
-        {
+        for (parallelism, max) in [
+            (1, 128),
+            (80, 128),
+            (85, 128),
+            (86, 256),
+            (128, 256),
+            (171, 256),
+            (200, 512),
+            (10_000, 16_384),
+            (32_768, 32_768),
+        ] {
             assert_eq!(default_max_parallelism(parallelism), max, "{parallelism}");
         }
-        let ranges = |parallelism, max| (0..parallelism).map(|i| range_of(i, parallelism, max)).collect::<Vec<_>>();
+        let ranges =
+            |parallelism, max| (0..parallelism).map(|i| range_of(i, parallelism, max)).collect::<Vec<_>>();
         let range = |start, end| KeyGroupRange { start, end };
         assert_eq!(ranges(3, 128), [range(0, 42), range(43, 85), range(86, 127)]);
         assert_eq!(ranges(4, 10), [range(0, 2), range(3, 4), range(5, 7), range(8, 9)]);
@@ -149,7 +159,10 @@ mod tests {
         for (parallelism, max) in [(1, 1), (3, 128), (7, 128), (128, 128), (100, 32_768), (32_768, 32_768)] {
             for group in 0..max {
                 let owner = subtask_of(group, parallelism, max);
-                assert!(range_of(owner, parallelism, max).contains(group), "{group} of {max} among {parallelism}");
+                assert!(
+                    range_of(owner, parallelism, max).contains(group),
+                    "{group} of {max} among {parallelism}"
+                );
             }
         }
     }

@@ -80,7 +80,10 @@ where
             let read = frame::open::<Read<K, V>>(RecordKind::KeyedState, part)
                 .map_err(|source| StateError::Format { state: "keyed state", source })?;
             if read.max_parallelism != max_parallelism {
-                return Err(StateError::MaxParallelism { found: read.max_parallelism, expected: max_parallelism });
+                return Err(StateError::MaxParallelism {
+                    found: read.max_parallelism,
+                    expected: max_parallelism,
+                });
             }
             for (found, entries) in read.groups {
                 for (key, value) in entries {
@@ -137,7 +140,11 @@ where
     /// Captures the state as it is now. Takes time for one pointer per key group, however much state there is.
     #[must_use]
     pub fn snapshot(&self) -> KeyedSnapshot<K, V> {
-        KeyedSnapshot { range: self.range, max_parallelism: self.max_parallelism, groups: self.groups.clone() }
+        KeyedSnapshot {
+            range: self.range,
+            max_parallelism: self.max_parallelism,
+            groups: self.groups.clone(),
+        }
     }
 
     fn group_of(&self, key: &K) -> u16 {
@@ -172,7 +179,8 @@ impl<K: Serialize, V: Serialize> KeyedSnapshot<K, V> {
     /// # Errors
     /// If it is too large for one record, or a key or value has no encoding.
     pub fn encode(&self) -> Result<Vec<u8>, StateError> {
-        let groups = (self.range.start..=self.range.end).zip(&self.groups).filter(|(_, group)| !group.is_empty());
+        let groups =
+            (self.range.start..=self.range.end).zip(&self.groups).filter(|(_, group)| !group.is_empty());
         let groups = groups.map(|(number, group)| (number, group.iter().collect())).collect();
         frame::seal(RecordKind::KeyedState, &Written { max_parallelism: self.max_parallelism, groups })
             .map_err(|source| StateError::Format { state: "keyed state", source })
@@ -221,7 +229,8 @@ mod tests {
                 .collect()
         };
         let two = divide(&[whole], 2);
-        let three = divide(&two.iter().map(|state| state.snapshot().encode().unwrap()).collect::<Vec<_>>(), 3);
+        let three =
+            divide(&two.iter().map(|state| state.snapshot().encode().unwrap()).collect::<Vec<_>>(), 3);
         let mut keys: Vec<_> = three.iter().flat_map(|state| state.iter().map(|(_, value)| *value)).collect();
         keys.sort_unstable();
         assert_eq!(keys, (0..500).collect::<Vec<_>>());

@@ -36,7 +36,11 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unsupported` if neither is given or the storage keeps no savepoints.
-    async fn begin_savepoint(&self, checkpoint: CheckpointId, target: Option<&str>) -> Result<LocationReference, StorageError>;
+    async fn begin_savepoint(
+        &self,
+        checkpoint: CheckpointId,
+        target: Option<&str>,
+    ) -> Result<LocationReference, StorageError>;
 
     /// Makes a checkpoint or savepoint exist: when this returns `Ok`, its metadata and everything that tasks finished
     /// writing for it survive the loss of power, and no other publication under the same place can succeed.
@@ -55,14 +59,21 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `NotFound` if it is not there.
-    async fn open_checkpoint(&self, checkpoint: CheckpointId) -> Result<Arc<dyn CompletedLocation>, StorageError>;
+    async fn open_checkpoint(
+        &self,
+        checkpoint: CheckpointId,
+    ) -> Result<Arc<dyn CompletedLocation>, StorageError>;
 
     /// Removes a checkpoint, complete or not, with all state that was written for it. Repeating it is harmless, and so
     /// is interrupting it: metadata goes first, so that what remains is incomplete.
     ///
     /// # Errors
     /// As the medium fails; the rest can be removed later.
-    async fn discard(&self, checkpoint: CheckpointId, location: &LocationReference) -> Result<(), StorageError>;
+    async fn discard(
+        &self,
+        checkpoint: CheckpointId,
+        location: &LocationReference,
+    ) -> Result<(), StorageError>;
 
     /// Writes down, durably, how the job ended. From then on [`survey`](Self::survey) says so, and the job's checkpoints
     /// are no longer what keeps its output from being produced twice. Repeating it is harmless. A suspended job has not

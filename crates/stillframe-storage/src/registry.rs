@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stillframe_model::StorageDescriptor;
 
-type Factory = Box<dyn Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError> + Send + Sync>;
+type Factory =
+    Box<dyn Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError> + Send + Sync>;
 
 /// Turns descriptors into storages. An ordinary value: what is registered is what can be opened.
 #[derive(Default)]
@@ -23,7 +24,10 @@ impl StorageRegistry {
     pub fn register(
         &mut self,
         kind: impl Into<String>,
-        factory: impl Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError> + Send + Sync + 'static,
+        factory: impl Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError>
+        + Send
+        + Sync
+        + 'static,
     ) -> &mut Self {
         self.factories.insert(kind.into(), Box::new(factory));
         self
@@ -36,8 +40,12 @@ impl StorageRegistry {
     pub fn build(&self, descriptor: &StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError> {
         let Some(factory) = self.factories.get(descriptor.kind.as_ref()) else {
             let known = self.factories.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Err(StorageError::new(ErrorKind::Unsupported, "build checkpoint storage", descriptor.kind.as_ref())
-                .with_detail(format!("known kinds: {known}")));
+            return Err(StorageError::new(
+                ErrorKind::Unsupported,
+                "build checkpoint storage",
+                descriptor.kind.as_ref(),
+            )
+            .with_detail(format!("known kinds: {known}")));
         };
         factory(descriptor)
     }

@@ -68,7 +68,9 @@ impl TaskMachine {
         let mut effects = Vec::new();
         match event {
             Event::Trigger(barrier) => self.subtask.checkpoint(barrier, &mut effects),
-            Event::Barrier { channel, .. } | Event::CancelMarker { channel, .. } | Event::EndOfInput { channel }
+            Event::Barrier { channel, .. }
+            | Event::CancelMarker { channel, .. }
+            | Event::EndOfInput { channel }
                 if channel >= self.channels =>
             {
                 effects.push(Effect::Ignored(Ignored::UnknownChannel(channel)));
@@ -94,7 +96,9 @@ impl TaskMachine {
                 };
                 self.apply(decisions, &mut effects);
             }
-            Event::Durable { checkpoint, snapshot } => self.subtask.durable(checkpoint, snapshot, &mut effects),
+            Event::Durable { checkpoint, snapshot } => {
+                self.subtask.durable(checkpoint, snapshot, &mut effects)
+            }
             Event::NotifyComplete { checkpoint } => self.subtask.complete(checkpoint, &mut effects),
             Event::NotifyAborted { checkpoint, latest_complete } => {
                 self.subtask.aborted(checkpoint, latest_complete, &mut effects);
@@ -118,7 +122,9 @@ impl TaskMachine {
             match decision {
                 Decision::Checkpoint(barrier) => self.subtask.checkpoint(barrier, effects),
                 Decision::GiveUp(checkpoint, reason) => self.subtask.give_up(checkpoint, reason, effects),
-                Decision::Obsolete(checkpoint) => effects.push(Effect::Ignored(Ignored::Obsolete(checkpoint))),
+                Decision::Obsolete(checkpoint) => {
+                    effects.push(Effect::Ignored(Ignored::Obsolete(checkpoint)))
+                }
             }
         }
     }

@@ -44,7 +44,12 @@ impl Subtask {
     }
 
     /// An aligner cannot bring the checkpoint together.
-    pub(crate) fn give_up(&mut self, checkpoint: CheckpointId, reason: FailureReason, effects: &mut Vec<Effect>) {
+    pub(crate) fn give_up(
+        &mut self,
+        checkpoint: CheckpointId,
+        reason: FailureReason,
+        effects: &mut Vec<Effect>,
+    ) {
         self.last = self.last.max(Some(checkpoint));
         self.aborted.remove(&checkpoint);
         effects.push(Effect::Decline { checkpoint, reason });

@@ -8,8 +8,8 @@ pub use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer};
 #[cfg(feature = "runtime")]
 #[doc(no_inline)]
 pub use stillframe_runtime::{
-    Exchange, ForEach, Job, JobGraph, Operator, Output, Reduce, Replay, Restored, Snapshot, Source, SourceStatus, Stateful,
-    TaskContext, TaskResult,
+    Exchange, ForEach, Job, JobGraph, Operator, Output, Reduce, Replay, Restored, Snapshot, Source,
+    SourceStatus, Stateful, TaskContext, TaskResult,
 };
 #[cfg(feature = "runtime")]
 #[doc(no_inline)]

@@ -50,7 +50,8 @@ struct Observer {
 
 impl Observer {
     fn see(&mut self, effect: Effect) {
-        let passive = matches!(effect, Effect::Ignored(Ignored::Stopped) | Effect::Resolve { outcome: Err(_), .. });
+        let passive =
+            matches!(effect, Effect::Ignored(Ignored::Stopped) | Effect::Resolve { outcome: Err(_), .. });
         assert!(!self.fenced || passive, "a fenced coordinator acted: {effect:?}");
         match effect {
             Effect::Report(Report::Triggered { checkpoint, .. }) => {
@@ -63,7 +64,10 @@ impl Observer {
                 assert!(self.durable.contains(&number), "{number} was reported before it was durable");
                 assert!(self.over.insert(number), "{number} ended twice");
                 if completed.kind == CheckpointKind::Checkpoint {
-                    assert!(self.completed.last().is_none_or(|last| *last < number), "completed ids only grow");
+                    assert!(
+                        self.completed.last().is_none_or(|last| *last < number),
+                        "completed ids only grow"
+                    );
                     self.completed.push(number);
                 }
             }
@@ -74,15 +78,26 @@ impl Observer {
             }
             Effect::Publish { ref metadata, .. } => {
                 let number = metadata.checkpoint.get();
-                assert_eq!(self.acknowledged.get(&number).map(BTreeSet::len), Some(3), "{number} was published too early");
+                assert_eq!(
+                    self.acknowledged.get(&number).map(BTreeSet::len),
+                    Some(3),
+                    "{number} was published too early"
+                );
                 self.open.push(effect);
             }
-            Effect::NotifyComplete { checkpoint, .. } => assert_eq!(self.completed.last(), Some(&checkpoint.get())),
-            Effect::Resolve { request, .. } => assert!(self.resolved.insert(request.get()), "{request} resolved twice"),
+            Effect::NotifyComplete { checkpoint, .. } => {
+                assert_eq!(self.completed.last(), Some(&checkpoint.get()))
+            }
+            Effect::Resolve { request, .. } => {
+                assert!(self.resolved.insert(request.get()), "{request} resolved twice")
+            }
             Effect::Discard { checkpoint, .. } => {
                 let number = checkpoint.get();
                 assert!(self.over.contains(&number), "{number} was removed while in progress");
-                assert!(self.ended || self.completed.last() != Some(&number), "the newest completed one was removed");
+                assert!(
+                    self.ended || self.completed.last() != Some(&number),
+                    "the newest completed one was removed"
+                );
                 assert!(self.discarded.insert(number), "{number} was removed twice");
                 self.open.push(effect);
             }
@@ -157,7 +172,12 @@ fn run(config: &CheckpointConfig, steps: Vec<Step>) {
                     observer.acknowledged.entry(checkpoint).or_default().insert(task(index));
                 }
                 let snapshot = TaskSnapshot { finished, ..TaskSnapshot::default() };
-                Event::Acknowledged { checkpoint: id(checkpoint), attempt: Attempt::new(attempt), task: task(index), snapshot }
+                Event::Acknowledged {
+                    checkpoint: id(checkpoint),
+                    attempt: Attempt::new(attempt),
+                    task: task(index),
+                    snapshot,
+                }
             }
             Step::Decline { checkpoint, task: index } => Event::Declined {
                 checkpoint: id(checkpoint),
@@ -177,7 +197,10 @@ fn run(config: &CheckpointConfig, steps: Vec<Step>) {
         feed(&mut coordinator, &mut observer, now, event);
     }
     if observer.fenced {
-        assert_eq!(observer.requests, observer.resolved, "every request is resolved when the coordinator stops");
+        assert_eq!(
+            observer.requests, observer.resolved,
+            "every request is resolved when the coordinator stops"
+        );
         return;
     }
     // The end: everything in flight is answered, every request resolved, every checkpoint over.

@@ -2,10 +2,14 @@ use super::*;
 use alloc::vec;
 
 fn metadata() -> CheckpointMetadata {
-    let file = StateHandle::File(FileHandle { name: Name::new("00ff.state").unwrap(), len: 70_000, crc: Crc32c(7) });
+    let file =
+        StateHandle::File(FileHandle { name: Name::new("00ff.state").unwrap(), len: 70_000, crc: Crc32c(7) });
     let subtask = |start, end, handle| TaskSnapshot {
         keyed: Some(KeyedHandle { range: KeyGroupRange { start, end }, handle }),
-        operator: Some(OperatorHandle { elements: 2, handle: StateHandle::Inline(Bytes::from_static(b"two")) }),
+        operator: Some(OperatorHandle {
+            elements: 2,
+            handle: StateHandle::Inline(Bytes::from_static(b"two")),
+        }),
         finished: start == 0,
     };
     let totals = OperatorState {
@@ -18,7 +22,10 @@ fn metadata() -> CheckpointMetadata {
         checkpoint: CheckpointId::new(17),
         kind: CheckpointKind::Savepoint,
         triggered_at: UnixMillis(1_700_000_000_000),
-        operators: BTreeMap::from([(Name::new("totals").unwrap(), totals), (Name::new("source").unwrap(), source)]),
+        operators: BTreeMap::from([
+            (Name::new("totals").unwrap(), totals),
+            (Name::new("source").unwrap(), source),
+        ]),
     }
 }
 

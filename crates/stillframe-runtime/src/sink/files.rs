@@ -50,7 +50,8 @@ impl<F> FileTransactions<F> {
         // A number comes again when the job goes back; the random part keeps the names apart all the same.
         let name = format!("{}-{:08}-{:08x}", self.writer.id, self.writer.next, getrandom::u32()?);
         let path = hidden(&self.directory, &name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| at(&path, error))?;
+        let file =
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| at(&path, error))?;
         self.writer.next += 1;
         Ok(Current { name, file: BufWriter::with_capacity(BUFFER, file) })
     }
@@ -72,7 +73,9 @@ impl<F> FileTransactions<F> {
     }
 }
 
-impl<T, F: Fn(&T, &mut dyn Write) -> io::Result<()> + Send + 'static> Transactions<T> for FileTransactions<F> {
+impl<T, F: Fn(&T, &mut dyn Write) -> io::Result<()> + Send + 'static> Transactions<T>
+    for FileTransactions<F>
+{
     type Transaction = FileTransaction;
     type Writer = FileWriter;
 

@@ -85,7 +85,12 @@ impl Tracking {
         if self.pending.len() >= MAX_PENDING {
             self.pending.pop_front();
         }
-        self.pending.push_back(Counted { checkpoint, barrier, reached: BTreeSet::new(), target: self.open.len() });
+        self.pending.push_back(Counted {
+            checkpoint,
+            barrier,
+            reached: BTreeSet::new(),
+            target: self.open.len(),
+        });
         self.pending.len() - 1
     }
 

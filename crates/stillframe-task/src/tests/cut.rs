@@ -51,10 +51,14 @@ fn run(policy: BarrierPolicy, inputs: &[Vec<Element>], choices: &[usize]) -> Run
     let mut ended = vec![false; inputs.len()];
     let mut turn = 0;
     loop {
-        let readable: Vec<_> =
-            (0..inputs.len()).filter(|&channel| !ended[channel] && task.gate(channel) == Gate::Open).collect();
+        let readable: Vec<_> = (0..inputs.len())
+            .filter(|&channel| !ended[channel] && task.gate(channel) == Gate::Open)
+            .collect();
         if readable.is_empty() {
-            assert!(ended.iter().all(|ended| *ended), "every input is read to its end; a blocked one is unblocked");
+            assert!(
+                ended.iter().all(|ended| *ended),
+                "every input is read to its end; a blocked one is unblocked"
+            );
             return run;
         }
         let channel = readable[choices[turn % choices.len()] % readable.len()];
@@ -67,7 +71,9 @@ fn run(policy: BarrierPolicy, inputs: &[Vec<Element>], choices: &[usize]) -> Run
                 continue;
             }
             Some(Element::Barrier(number)) => arrives(&mut task, channel, number),
-            Some(Element::Cancel(number)) => task.handle(Event::CancelMarker { channel, checkpoint: id(number) }),
+            Some(Element::Cancel(number)) => {
+                task.handle(Event::CancelMarker { channel, checkpoint: id(number) })
+            }
             None => {
                 ended[channel] = true;
                 task.handle(Event::EndOfInput { channel })

@@ -52,7 +52,10 @@ pub(crate) fn run(
     Ok(())
 }
 
-async fn report_while_running(job: Job<Flight>, progress: &Progress) -> Result<JobReport, Box<dyn Error + Send + Sync>> {
+async fn report_while_running(
+    job: Job<Flight>,
+    progress: &Progress,
+) -> Result<JobReport, Box<dyn Error + Send + Sync>> {
     let mut ticks = tokio::time::interval(Duration::from_millis(2));
     let running = job.run();
     tokio::pin!(running);
@@ -121,10 +124,8 @@ fn observe(progress: &Progress, event: &JobEvent<'_>) {
             u64::try_from(completed.duration.as_millis()).unwrap_or(u64::MAX),
             completed.state_size,
         ),
-        JobEvent::Aborted(aborted) => progress.say(WorkerEvent::Aborted {
-            id: aborted.checkpoint.get(),
-            reason: aborted.reason.to_string(),
-        }),
+        JobEvent::Aborted(aborted) => progress
+            .say(WorkerEvent::Aborted { id: aborted.checkpoint.get(), reason: aborted.reason.to_string() }),
         JobEvent::Failed { cause, restart_in: Some(_), .. } => {
             progress.say(WorkerEvent::Restarting { cause: cause.to_string() });
         }

@@ -65,7 +65,9 @@ impl Progress {
     /// Time to report, if there is news and every source has begun.
     pub(crate) fn tick(&self) {
         let position = self.position();
-        if self.opened.load(Ordering::SeqCst) == self.sources && self.last.swap(position, Ordering::Relaxed) != position {
+        if self.opened.load(Ordering::SeqCst) == self.sources
+            && self.last.swap(position, Ordering::Relaxed) != position
+        {
             let (records, checkpoints) = self.counts();
             self.say(WorkerEvent::Progress { position, records, checkpoints });
         }

@@ -58,10 +58,10 @@ impl FlightSource {
 
     /// Where the splits stand: behind the reader, or further on where a restored split is ahead of it.
     fn places(&self) -> impl Iterator<Item = (u32, Place)> {
-        let here = self.reading.as_ref().map(|reading| Place {
-            line: reading.reader.line(),
-            offset: reading.reader.offset(),
-        });
+        let here = self
+            .reading
+            .as_ref()
+            .map(|reading| Place { line: reading.reader.line(), offset: reading.reader.offset() });
         self.splits.iter().map(move |(&split, &place)| (split, here.map_or(place, |here| here.max(place))))
     }
 }
@@ -73,7 +73,8 @@ impl Stateful for FlightSource {
                 let (split, line, offset): (u32, u64, u64) = elements::decode_value(element)?;
                 Ok((split, Place { line, offset }))
             };
-            self.splits = restored.elements.iter().map(|element| split(element)).collect::<TaskResult<_>>()?;
+            self.splits =
+                restored.elements.iter().map(|element| split(element)).collect::<TaskResult<_>>()?;
         }
         let mut reader = FlightsReader::open(&self.input)?;
         let first = self.splits.values().min().copied().filter(|place| place.line > 0);

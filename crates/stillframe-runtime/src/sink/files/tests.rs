@@ -72,7 +72,11 @@ fn a_restore_commits_what_was_promised_and_undoes_the_rest() {
     let mut after = sink(directory.path(), 1);
     Transactions::<String>::commit(&mut after, &promised).unwrap();
     after.recover(Some(vec![writer])).unwrap();
-    assert_eq!(found(directory.path()), (vec!["promised\n".to_owned()], 1), "only the foreign file stays hidden");
+    assert_eq!(
+        found(directory.path()),
+        (vec!["promised\n".to_owned()], 1),
+        "only the foreign file stays hidden"
+    );
 }
 
 #[test]
