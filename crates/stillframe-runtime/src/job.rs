@@ -111,15 +111,19 @@ impl<T: Record> Job<T> {
         self
     }
 
-    /// Runs the job to its end.
+    /// Runs the job to its end. Dropping the future stops the job as a failure of the process would: what it was doing is
+    /// undone or completed when a job with the same id is run again.
     ///
     /// # Errors
     /// If the graph, the storage or the checkpoint to restore cannot be used, or the job fails for good.
     pub async fn run(self) -> Result<JobReport, JobError> {
-        self.start().wait().await
+        let id = self.id.unwrap_or_else(random_id);
+        // Nobody can send commands, which a job takes for an owner that let go of its handle.
+        let (_, commands) = mpsc::unbounded_channel();
+        self.attempts(id, commands).await
     }
 
-    /// Starts the job on the current tokio runtime.
+    /// Starts the job on the current tokio runtime, where it goes on whatever becomes of the handle.
     ///
     /// # Panics
     /// Outside a tokio runtime.

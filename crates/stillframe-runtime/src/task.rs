@@ -18,6 +18,10 @@ use stillframe_task::{Effect, Event, Gate, TaskMachine};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+/// A source that names a longer time is asked again after this one, which keeps moments within what a clock can name.
+const LONGEST_IDLE: Duration = Duration::from_secs(86_400);
 
 /// Why a task stopped early.
 pub(crate) enum Stop {
@@ -83,7 +87,7 @@ impl<T: Record> Task<T> {
         if self.finished {
             self.end_of_data().await?;
         }
-        let mut idle = Duration::ZERO;
+        let mut idle_until = None;
         loop {
             tokio::select! {
                 biased;
@@ -93,14 +97,14 @@ impl<T: Record> Task<T> {
                     }
                 }
                 Some(capture) = self.captures.join_next() => self.captured(&mut *source, capture).await?,
-                () = wait(idle), if !self.finished => {
-                    idle = Duration::ZERO;
+                () = wait_until(idle_until), if !self.finished => {
+                    idle_until = None;
                     match source.read(&mut self.output)? {
                         SourceStatus::More if self.output.is_full() => self.output.flush().await?,
                         SourceStatus::More => {}
                         SourceStatus::Idle(time) => {
                             self.output.flush().await?;
-                            idle = time;
+                            idle_until = Some(Instant::now() + time.min(LONGEST_IDLE));
                         }
                         SourceStatus::End => {
                             self.finished = true;
@@ -332,11 +336,11 @@ fn blocking<R>(code: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Ready at once for no time, but never without letting others run once the budget of this task is used up.
-async fn wait(time: Duration) {
-    if time.is_zero() {
-        tokio::task::consume_budget().await;
-    } else {
-        tokio::time::sleep(time).await;
+/// Ready at once without a moment to wait for, but never without letting others run once the budget of this task is used
+/// up. A moment and not a duration, because the wait begins anew with every control message in between.
+async fn wait_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => tokio::task::consume_budget().await,
     }
 }
