@@ -293,6 +293,7 @@ impl Coordinator {
             Err(fault) => {
                 let cause = Some(fault.message().into());
                 self.abort(checkpoint, FailureReason::IoException, None, cause, effects);
+                self.abandoned.remove(&op);
             }
         }
     }
@@ -418,6 +419,10 @@ impl Coordinator {
             if pending.covers_end_of_data() {
                 self.schedule.stop();
                 effects.extend(self.plan.tasks().map(|task| Effect::Close { task }));
+                // Nobody is left who could take part.
+                for waiting in self.requests.drain() {
+                    self.refuse(waiting.origin, FailureReason::CheckpointCoordinatorShutdown, None, effects);
+                }
             }
         }
         let older = self.pending.range(..checkpoint).filter(|(_, pending)| !pending.kind().is_savepoint());
@@ -466,15 +471,17 @@ impl Coordinator {
             effects.extend(self.plan.tasks().map(notify));
         }
         match pending.phase {
-            Phase::Locating(op) if reason != FailureReason::IoException => {
+            Phase::Locating(op) => {
                 self.abandoned.insert(op, checkpoint);
             }
-            Phase::Locating(_) => {}
             Phase::Collecting(location) | Phase::Collected(location) | Phase::Publishing(_, location) => {
                 self.discard(checkpoint, location, effects);
             }
         }
-        if self.is_running() && self.tolerance.failed(checkpoint, reason) == Verdict::TooMany {
+        // A savepoint that fails without the fault of a task, for a mistyped target for example, says nothing about the
+        // job. The rule is that of Flink's failure manager.
+        let counts = by.is_some() || !kind.is_savepoint();
+        if self.is_running() && counts && self.tolerance.failed(checkpoint, reason) == Verdict::TooMany {
             let message = cause.unwrap_or_else(|| alloc::format!("{kind} {checkpoint} failed"));
             effects.push(Effect::FailJob { reason, message });
         }

@@ -20,7 +20,10 @@ impl Schedule {
     }
 
     pub(crate) fn start(&mut self, now: Timestamp, first_after: Duration) {
-        self.next = self.interval.map(|_| now.after(first_after));
+        // Without an interval there may still be a retry of the last checkpoint, which must not be lost.
+        if self.is_periodic() {
+            self.next = Some(now.after(first_after));
+        }
     }
 
     /// Moves the next trigger to `at`; the ones after it follow at the same rate.

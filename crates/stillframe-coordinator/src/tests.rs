@@ -280,6 +280,40 @@ fn tolerable_failures_are_tolerated() {
 }
 
 #[test]
+fn a_savepoint_that_finds_no_place_does_not_fail_the_job() {
+    let mut world = World::new(&config());
+    world.start().trigger(1, SnapshotRequest::Savepoint { target: Some("/mistyped".to_string()) });
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located {
+        op,
+        result: Err(Fault::Failed { message: "no such directory".to_string() }),
+    });
+    let effects = world.take();
+    assert!(matches!(effects.first(), Some(Effect::Resolve { outcome: Err(_), .. })), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })), "{effects:?}");
+
+    world.trigger(2, SnapshotRequest::Savepoint { target: None }).locate().handle(Event::Declined {
+        checkpoint: id(2),
+        attempt: Attempt::new(3),
+        task: TASKS[2],
+        reason: FailureReason::CheckpointAsyncException,
+    });
+    let failed = world.take().iter().any(|effect| matches!(effect, Effect::FailJob { .. }));
+    assert!(failed, "a task that cannot write its state is a fault of the job");
+}
+
+#[test]
+fn a_place_of_a_declined_checkpoint_is_removed_whatever_the_reason() {
+    let mut world = World::new(&config());
+    world.start().at(500);
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    let (attempt, reason) = (Attempt::new(3), FailureReason::IoException);
+    world.handle(Event::Declined { checkpoint: id(1), attempt, task: TASKS[0], reason }).take();
+    world.handle(Event::Located { op, result: Ok(LocationReference::Default) });
+    assert_eq!(discarded(&world.take()), [1]);
+}
+
+#[test]
 fn an_expired_place_is_removed_when_it_turns_up() {
     let mut config = config();
     config.set_tolerable_checkpoint_failure_number(9);
@@ -444,6 +478,38 @@ fn the_last_checkpoint_is_tried_again_but_not_in_a_hot_loop() {
     assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_secs(1))));
     world.at(1_000);
     assert!(matches!(world.take()[..], [Effect::Locate { .. }]));
+}
+
+#[test]
+fn a_retry_of_the_last_checkpoint_survives_a_late_start() {
+    let mut config = config();
+    config.disable_checkpointing().set_tolerable_checkpoint_failure_number(u32::MAX);
+    let mut world = World::new(&config);
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
+    world.start().at(1_000);
+    assert!(world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })));
+}
+
+#[test]
+fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world.trigger(7, SnapshotRequest::Checkpoint);
+    for task in TASKS {
+        world.acknowledge_with(1, task, true);
+    }
+    world.publish().at(1_500);
+    let effects = world.take();
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Close { .. })));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Resolve { outcome: Err(_), .. })));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Locate { .. })), "{effects:?}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! One execution attempt: tasks and coordinator are started, watched, and ended in the right order.
 
 use crate::clock::Clock;
-use crate::control::Message;
+use crate::control::{Control, Message};
 use crate::coordinator::{CoordinatorDriver, Notice};
-use crate::event::Observer;
+use crate::event::{JobEvent, Observer};
 use crate::gate::InputGate;
 use crate::graph::{JobGraph, Unit};
 use crate::handle::Command;
@@ -19,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
-use stillframe_model::{CheckpointId, JobStatus, RequestId, TaskId, VertexId};
+use stillframe_model::{
+    CheckpointId, FailureReason, JobStatus, LocationReference, RequestId, TaskId, VertexId,
+};
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
 use tokio::sync::mpsc;
@@ -60,21 +62,7 @@ impl<T: Record> Attempt<'_, T> {
         let mut tasks = JoinSet::new();
         let mut names = BTreeMap::new();
         let controls = self.start_tasks(&inbox, &mut tasks, &mut names);
-        let driver = CoordinatorDriver {
-            machine: Coordinator::new(self.plan.clone(), self.config, self.recovery.clone()),
-            clock: Clock::start(),
-            storage: self.storage.coordinator(),
-            offload: self.offload.clone(),
-            tasks: controls,
-            observer: Arc::clone(&self.observer),
-            notices: notices_sender,
-            answers: JoinSet::new(),
-            requests: BTreeMap::new(),
-            next_request: RequestId::new(0),
-            opened: 0,
-            leftovers: Vec::new(),
-        };
-        let mut driver = JoinSet::from_iter([driver.run(messages)]);
+        let mut driver = JoinSet::from_iter([self.driver(controls, notices_sender).run(messages)]);
 
         let mut closed = 0;
         let mut attended = true;
@@ -113,12 +101,74 @@ impl<T: Record> Attempt<'_, T> {
             }
         };
 
-        // First nobody processes any more, then the coordinator ends, then everything that was being written is settled.
+        // First nobody processes any more, then the coordinator ends.
         tasks.shutdown().await;
         let last = match &end {
             AttemptEnd::Ended(status) => Event::End { status: *status },
             AttemptEnd::Failed(failure) => on_failure(failure),
         };
+        self.wind_up(driver, &inbox, last).await;
+        // A publication that was under way may have had an end that nobody can know.
+        let fenced = std::iter::from_fn(|| notices.try_recv().ok()).find_map(|notice| match notice {
+            Notice::Fail { reason: reason @ FailureReason::OutcomeUnknown, message } => {
+                Some((reason, message))
+            }
+            Notice::Fail { .. } | Notice::Opened => None,
+        });
+        match (end, fenced) {
+            (end, None) => end,
+            (AttemptEnd::Ended(status), Some((_, message))) => {
+                (self.observer)(&JobEvent::ConcludeFailed { message: &message });
+                AttemptEnd::Ended(status)
+            }
+            (AttemptEnd::Failed(_), Some((reason, message))) => {
+                let cause = JobFailure::Checkpoints { reason, message };
+                (self.observer)(&JobEvent::Failed {
+                    attempt: self.plan.attempt,
+                    cause: &cause,
+                    restart_in: None,
+                });
+                AttemptEnd::Failed(cause)
+            }
+        }
+    }
+
+    /// Ends a job that nothing runs of at the moment.
+    pub(crate) async fn end(self, status: JobStatus) {
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let (notices, _) = mpsc::unbounded_channel();
+        let driver = JoinSet::from_iter([self.driver(BTreeMap::new(), notices).run(messages)]);
+        self.wind_up(driver, &inbox, Event::End { status }).await;
+    }
+
+    fn driver(
+        &self,
+        tasks: BTreeMap<TaskId, mpsc::UnboundedSender<Control>>,
+        notices: mpsc::UnboundedSender<Notice>,
+    ) -> CoordinatorDriver {
+        CoordinatorDriver {
+            machine: Coordinator::new(self.plan.clone(), self.config, self.recovery.clone()),
+            clock: Clock::start(),
+            storage: self.storage.coordinator(),
+            offload: self.offload.clone(),
+            tasks,
+            observer: Arc::clone(&self.observer),
+            notices,
+            answers: JoinSet::new(),
+            requests: BTreeMap::new(),
+            next_request: RequestId::new(0),
+            opened: 0,
+            leftovers: Vec::new(),
+        }
+    }
+
+    /// Ends the coordinator, and waits until everything that was being written is settled.
+    async fn wind_up(
+        &self,
+        mut driver: JoinSet<Vec<(CheckpointId, LocationReference)>>,
+        inbox: &mpsc::UnboundedSender<Message>,
+        last: Event,
+    ) {
         let _ = inbox.send(Message::Event(last));
         let leftovers = match driver.join_next().await {
             Some(Ok(leftovers)) => leftovers,
@@ -130,7 +180,6 @@ impl<T: Record> Attempt<'_, T> {
             // The failure was reported when it happened first; what still stays is found by a later run.
             let _ = self.offload.run(async move { storage.discard(checkpoint, &location).await }).await;
         }
-        end
     }
 
     fn start_tasks(
@@ -138,7 +187,7 @@ impl<T: Record> Attempt<'_, T> {
         inbox: &mpsc::UnboundedSender<Message>,
         running: &mut JoinSet<Result<(), Stop>>,
         names: &mut BTreeMap<Id, TaskId>,
-    ) -> BTreeMap<TaskId, mpsc::UnboundedSender<crate::control::Control>> {
+    ) -> BTreeMap<TaskId, mpsc::UnboundedSender<Control>> {
         let mut senders: BTreeMap<(VertexId, VertexId), Vec<Vec<mpsc::Sender<_>>>> = BTreeMap::new();
         let mut receivers: BTreeMap<TaskId, Vec<mpsc::Receiver<_>>> = BTreeMap::new();
         let ids = || (0..).map(VertexId::new);
@@ -227,7 +276,7 @@ impl<T: Record> Attempt<'_, T> {
         let range = schedule.interval.unwrap_or(schedule.min_pause).saturating_sub(schedule.min_pause);
         // Without randomness the first checkpoint comes as late as it may; nothing depends on the draw.
         let draw = getrandom::u32().unwrap_or(u32::MAX);
-        schedule.min_pause + range.mul_f64(f64::from(draw) / f64::from(u32::MAX))
+        schedule.min_pause.saturating_add(part_of(range, draw))
     }
 
     fn task_end(
@@ -266,6 +315,13 @@ enum TaskEnd {
     Failed(JobFailure),
 }
 
+/// Nothing of `range` for the smallest draw, all of it for the largest.
+fn part_of(range: Duration, draw: u32) -> Duration {
+    let share = f64::from(draw) / f64::from(u32::MAX);
+    // Seconds as a float are rounded, at the very end of the range to more than a duration can hold.
+    Duration::try_from_secs_f64(range.as_secs_f64() * share).map_or(range, |part| part.min(range))
+}
+
 fn index(vertex: VertexId) -> usize {
     usize::try_from(vertex.get()).unwrap_or(usize::MAX)
 }
@@ -287,5 +343,19 @@ fn panic_message(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => text(panic).unwrap_or_else(|_| "with no message".into()),
         Err(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_checkpoint_comes_within_the_range_whatever_its_size() {
+        for range in [Duration::ZERO, Duration::from_secs(1), Duration::MAX] {
+            assert_eq!(part_of(range, 0), Duration::ZERO);
+            assert!(part_of(range, u32::MAX / 2) <= range);
+            assert_eq!(part_of(range, u32::MAX), range);
+        }
     }
 }

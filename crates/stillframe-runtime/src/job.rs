@@ -6,6 +6,7 @@ use crate::restore::{self, Origin, TaskState};
 use crate::{JobError, JobFailure, JobGraph, JobHandle, JobReport, Record};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stillframe_config::{CheckpointConfig, EffectiveConfig};
@@ -14,7 +15,7 @@ use stillframe_model::{
     Attempt as AttemptNumber, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Pointer,
     TaskId,
 };
-use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess, StorageError};
+use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess, StorageError, Survey};
 use tokio::sync::mpsc;
 
 /// A job that is ready to run: a graph, a config, and the storage of its checkpoints.
@@ -140,17 +141,20 @@ impl<T: Record> Job<T> {
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) -> Result<JobReport, JobError> {
         let report = Arc::new(Mutex::new(JobReport::new(JobStatus::Finished)));
-        let observer = self.recording(&report);
+        let newest = Arc::new(AtomicU64::new(0));
+        let observer = self.recording(&report, &newest);
         let offload = Offload::new();
         let mut number = AttemptNumber::new(0);
         loop {
             let plan = self.graph.plan(id, number)?;
             let storage = self.open(&offload, id).await?;
-            let Some((recovery, restored, states)) =
+            let Some((mut recovery, restored, states)) =
                 self.recover(&offload, &storage, &plan, &observer).await?
             else {
                 return Ok(finish(&report, JobStatus::Finished));
             };
+            // The storage no longer knows of checkpoints that an earlier attempt gave up, nor of its savepoints.
+            recovery.next = recovery.next.max(CheckpointId::new(newest.load(Ordering::Relaxed)).next());
             record(&report, |report| {
                 report.attempts += 1;
                 report.restored.extend(restored);
@@ -182,17 +186,47 @@ impl<T: Record> Job<T> {
                 return Err(JobError::Failed { attempts: failures, latest, source: failure });
             };
             if let Some(status) = pause(&mut commands, delay).await {
+                self.end(&offload, id, number, observer, status).await?;
                 return Ok(finish(&report, status));
             }
             number = number.next();
         }
     }
 
-    /// The user's observer, behind one that writes down what the report needs.
-    fn recording(&self, report: &Arc<Mutex<JobReport>>) -> Observer {
-        let (observer, report) = (Arc::clone(&self.observer), Arc::clone(report));
+    /// Ends the job between two attempts: the end goes on record, and of its checkpoints stays what the retention says.
+    async fn end(
+        &self,
+        offload: &Offload,
+        id: JobId,
+        number: AttemptNumber,
+        observer: Observer,
+        status: JobStatus,
+    ) -> Result<(), JobError> {
+        let storage = self.open(offload, id).await?;
+        let survey = survey(offload, &storage).await?;
+        let nothing_runs = Attempt {
+            graph: &self.graph,
+            plan: self.graph.plan(id, number)?,
+            config: &self.config,
+            storage,
+            recovery: plan_recovery(&survey.completed, &survey.incomplete),
+            restored: None,
+            states: BTreeMap::new(),
+            observer,
+            offload: offload.clone(),
+        };
+        nothing_runs.end(status).await;
+        Ok(())
+    }
+
+    /// The user's observer, behind one that writes down what the report needs, and the newest id that was used.
+    fn recording(&self, report: &Arc<Mutex<JobReport>>, newest: &Arc<AtomicU64>) -> Observer {
+        let (observer, report, newest) = (Arc::clone(&self.observer), Arc::clone(report), Arc::clone(newest));
         Arc::new(move |event| {
             match event {
+                JobEvent::Triggered { checkpoint, .. } => {
+                    newest.fetch_max(checkpoint.get(), Ordering::Relaxed);
+                }
                 JobEvent::Completed(completed) => record(&report, |report| {
                     report.completed += 1;
                     report.latest = Some((*completed).clone());
@@ -219,10 +253,7 @@ impl<T: Record> Job<T> {
         observer: &Observer,
     ) -> Result<Option<Recovered>, JobError> {
         let coordinator = storage.coordinator();
-        let survey = {
-            let coordinator = Arc::clone(&coordinator);
-            perform(offload, "survey checkpoints", async move { coordinator.survey().await }).await?
-        };
+        let survey = survey(offload, storage).await?;
         match survey.ended {
             Some(JobStatus::Finished) => return Ok(None),
             Some(status) => return Err(JobError::Ended { status }),
@@ -257,6 +288,11 @@ impl<T: Record> Job<T> {
 }
 
 type Recovered = (Recovery, Option<CheckpointId>, BTreeMap<TaskId, TaskState>);
+
+async fn survey(offload: &Offload, storage: &Arc<dyn StorageAccess>) -> Result<Survey, JobError> {
+    let coordinator = storage.coordinator();
+    perform(offload, "survey checkpoints", async move { coordinator.survey().await }).await
+}
 
 /// Runs a storage operation where it may block.
 async fn perform<R: Send + 'static>(

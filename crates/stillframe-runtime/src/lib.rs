@@ -28,6 +28,8 @@ pub mod sink;
 mod snapshot;
 mod sources;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use error::{JobError, JobFailure, TaskError, TaskResult};
 pub use event::{JobEvent, JobReport};

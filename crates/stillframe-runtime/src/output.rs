@@ -186,12 +186,15 @@ impl<T: Record> Output<T> {
         Ok(())
     }
 
-    /// Sends a control element to everybody, behind all records that were emitted before.
+    /// Sends a control element to everybody who is still there, behind all records that were emitted before.
     pub(crate) async fn broadcast(&mut self, element: impl Fn() -> Element<T>) -> Result<(), Disconnected> {
         self.flush().await?;
+        let mut result = Ok(());
         for channel in self.edges.iter().flat_map(|edge| &edge.channels) {
-            channel.sender.send(element()).await.map_err(|_| Disconnected)?;
+            if channel.sender.send(element()).await.is_err() {
+                result = Err(Disconnected);
+            }
         }
-        Ok(())
+        result
     }
 }

@@ -246,12 +246,8 @@ impl<T: Record> Task<T> {
     async fn step<S: Stateful + ?Sized>(&mut self, unit: &mut S, event: Event) -> Result<(), Stop> {
         for effect in self.machine.handle(event) {
             match effect {
-                Effect::Forward(barrier) => {
-                    self.output.broadcast(|| Element::Barrier(barrier.clone())).await?
-                }
-                Effect::ForwardCancel(checkpoint) => {
-                    self.output.broadcast(|| Element::Cancel(checkpoint)).await?
-                }
+                Effect::Forward(barrier) => self.forward(|| Element::Barrier(barrier.clone())).await?,
+                Effect::ForwardCancel(checkpoint) => self.forward(|| Element::Cancel(checkpoint)).await?,
                 Effect::Capture(barrier) => self.capture(unit, barrier)?,
                 Effect::CancelCapture(checkpoint) => {
                     if let Some(cancelled) = self.cancellations.get(&checkpoint) {
@@ -279,6 +275,15 @@ impl<T: Record> Task<T> {
             }
         }
         Ok(())
+    }
+
+    async fn forward(&mut self, element: impl Fn() -> Element<T>) -> Result<(), Stop> {
+        match self.output.broadcast(element).await {
+            // Those behind a task without further records may be closed before it is. It has to live on all the same:
+            // what it is to commit may be among the messages that it has not read yet.
+            Err(Disconnected) if self.finished => Ok(()),
+            sent => Ok(sent?),
+        }
     }
 
     /// Takes hold of the state and lets somebody else write it.

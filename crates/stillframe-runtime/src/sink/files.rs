@@ -9,10 +9,12 @@ use stillframe_model::Name;
 use stillframe_storage::ErrorKind;
 use stillframe_storage_fs::durable;
 
-/// Transactions that are files in one directory. A committed one is named `<prefix>-<job>-<subtask>-<number>-<random>`; until
-/// then a dot stands before that name. A file is renamed to be committed, never copied, changed or replaced.
+/// Transactions that are files in one directory. A committed one is named
+/// `<prefix>-<job>-<subtask>of<parallelism>-<number>-<random>`; until then a dot stands before that name. A file is renamed to be committed, never copied, changed or replaced.
 pub struct FileTransactions<F> {
     directory: PathBuf,
+    /// How the names of all writers of this job begin.
+    family: String,
     writer: FileWriter,
     format: F,
     current: Option<Current>,
@@ -42,8 +44,17 @@ impl<F> FileTransactions<F> {
     /// Files in `directory`, which is created if need be, with names that begin with `prefix`. `format` writes a record into
     /// the buffer, with whatever separates it from the next.
     pub fn new(task: &TaskContext, directory: impl Into<PathBuf>, prefix: &str, format: F) -> Self {
-        let id = format!("{prefix}-{}-{:04}", task.job, task.subtask);
-        Self { directory: directory.into(), writer: FileWriter { id, next: 0 }, format, current: None }
+        let family = format!("{prefix}-{}-", task.job);
+        // With another parallelism the writers of a checkpoint are dealt anew. The subtask that takes one over clears up
+        // behind it, perhaps when others write already; so no subtask may go by the name of a writer that is not its own.
+        let id = format!("{family}{:04}of{:04}", task.subtask, task.parallelism);
+        Self {
+            directory: directory.into(),
+            family,
+            writer: FileWriter { id, next: 0 },
+            format,
+            current: None,
+        }
     }
 
     fn begin(&mut self) -> TaskResult<Current> {
@@ -70,6 +81,19 @@ impl<F> FileTransactions<F> {
         }
         committed.sort_unstable();
         Ok(committed)
+    }
+
+    /// Some file that a writer of this job has committed, whatever its subtask and parallelism.
+    fn find_committed(&self) -> TaskResult<Option<String>> {
+        for entry in fs::read_dir(&self.directory).map_err(|error| at(&self.directory, error))? {
+            let entry = entry.map_err(|error| at(&self.directory, error))?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let transaction = name.strip_prefix(&self.family).and_then(|rest| rest.split_once('-'));
+            if transaction.is_some_and(|(_, transaction)| number_in(transaction).is_some()) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -137,16 +161,15 @@ impl<T, F: Fn(&T, &mut dyn Write) -> io::Result<()> + Send + 'static> Transactio
                 self.writer.next = next;
             }
         }
-        let committed = self.clear(&self.writer.id.clone())?;
-        if let Some((number, name)) = committed.last() {
-            if is_new {
-                return Err(TaskError::message(format!(
-                    "{} is committed output of this job, but the job has no checkpoint, so its lines would come twice; \
-                     restore the checkpoints, or start a job with a new id",
-                    self.directory.join(name).display()
-                )));
-            }
-            self.writer.next = self.writer.next.max(number + 1);
+        if is_new && let Some(name) = self.find_committed()? {
+            return Err(TaskError::message(format!(
+                "{} is committed output of this job, but the job has no checkpoint, so its lines would come twice; \
+                 restore the checkpoints, or start a job with a new id",
+                self.directory.join(name).display()
+            )));
+        }
+        if let Some((number, _)) = self.clear(&self.writer.id)?.last() {
+            self.writer.next = self.writer.next.max(number.saturating_add(1));
         }
         Ok(())
     }
@@ -154,7 +177,11 @@ impl<T, F: Fn(&T, &mut dyn Write) -> io::Result<()> + Send + 'static> Transactio
 
 /// The number of a transaction of this writer, if the name is one.
 fn number_of(writer: &str, name: &str) -> Option<u64> {
-    let (number, random) = name.strip_prefix(writer)?.strip_prefix('-')?.split_once('-')?;
+    number_in(name.strip_prefix(writer)?.strip_prefix('-')?)
+}
+
+fn number_in(transaction: &str) -> Option<u64> {
+    let (number, random) = transaction.split_once('-')?;
     let is_number = number.len() >= 8 && number.bytes().all(|byte| byte.is_ascii_digit());
     let is_random = random.len() == 8 && random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if is_number && is_random { number.parse().ok() } else { None }

@@ -8,11 +8,15 @@ fn line(record: &String, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn sink(directory: &Path, job: u8) -> Lines {
+    sink_of(directory, job, 0, 1)
+}
+
+fn sink_of(directory: &Path, job: u8, subtask: u32, parallelism: u32) -> Lines {
     let task = TaskContext {
         job: JobId::from_bytes([job; 16]),
         vertex: Name::new("sink").unwrap(),
-        subtask: 0,
-        parallelism: 1,
+        subtask,
+        parallelism,
         max_parallelism: 128,
         attempt: Attempt::new(0),
     };
@@ -103,6 +107,8 @@ fn output_committed_after_the_restored_checkpoint_is_refused_and_untouched() {
     assert!(refused.contains("committed after the checkpoint that is restored"), "{refused}");
     let refused = sink(directory.path(), 1).recover(None).unwrap_err().to_string();
     assert!(refused.contains("the job has no checkpoint"), "{refused}");
+    let refused = sink_of(directory.path(), 1, 2, 4).recover(None).unwrap_err().to_string();
+    assert!(refused.contains("the job has no checkpoint"), "whatever the parallelism: {refused}");
     assert_eq!(found(directory.path()), (vec!["later\n".to_owned()], 0));
 }
 
@@ -127,4 +133,30 @@ fn a_name_from_a_checkpoint_cannot_lead_out_of_the_directory() {
     }
     let writer = FileWriter { id: "../x".into(), next: 0 };
     assert!(sink.recover(Some(vec![writer])).is_err());
+}
+
+/// The subtasks of an attempt open one after the other, and the first may have written before the last recovers.
+#[test]
+fn a_subtask_that_takes_over_writers_does_not_touch_what_others_have_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut before: Vec<_> = (0..3).map(|subtask| sink_of(directory.path(), 1, subtask, 3)).collect();
+    before.iter_mut().for_each(|sink| sink.recover(None).unwrap());
+    let promised = prepared(&mut before[1], "promised");
+    let writers: Vec<_> = before.iter().map(Transactions::<String>::writer).collect();
+    drop(before);
+
+    // Two instead of three: the first takes over the writers 0 and 1.
+    let [mut first, mut second] = [0, 1].map(|subtask| sink_of(directory.path(), 1, subtask, 2));
+    second.recover(Some(vec![writers[2].clone()])).unwrap();
+    let begun = prepared(&mut second, "begun");
+    let writer = second.writer();
+    Transactions::<String>::commit(&mut first, &promised).unwrap();
+    first.recover(Some(writers[..2].to_vec())).unwrap();
+    Transactions::<String>::commit(&mut second, &begun).unwrap();
+    let lines = ["begun\n", "promised\n"].map(str::to_owned).to_vec();
+    assert_eq!(found(directory.path()), (lines, 0));
+
+    let mut again = sink_of(directory.path(), 1, 1, 2);
+    Transactions::<String>::commit(&mut again, &begun).unwrap();
+    again.recover(Some(vec![writer])).expect("what the first has committed is none of its business");
 }
