@@ -1,21 +1,18 @@
-use crate::effect::{Aborted, Completed, Effect, Ignored, Outcome, Refused, Report};
+use crate::effect::{Effect, Ignored, Refused, Report};
 use crate::ending::Ending;
-use crate::failure::{Tolerance, Verdict};
-use crate::pending::{Acknowledgement, Pending, Phase};
+use crate::failure::Tolerance;
+use crate::pending::Pending;
 use crate::recovery::Recovery;
 use crate::requests::{Decision, Facts, Origin, Requests, Waiting};
 use crate::retention::Retained;
 use crate::schedule::Schedule;
-use crate::{Event, Fault, JobPlan, SnapshotRequest, invariants};
+use crate::{Event, JobPlan, SnapshotRequest, invariants};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use stillframe_config::EffectiveConfig;
-use stillframe_model::{
-    Attempt, Barrier, CheckpointId, CheckpointKind, FailureReason, LocationReference, Now, OpId, Pointer,
-    TaskId, TaskSnapshot, Timestamp,
-};
+use stillframe_model::{CheckpointId, FailureReason, Now, OpId, TaskId, Timestamp};
 
 /// The coordinator of one execution attempt of a job.
 ///
@@ -49,26 +46,26 @@ pub struct Coordinator {
     pub(crate) plan: JobPlan,
     pub(crate) max_concurrent: usize,
     pub(crate) min_pause: Duration,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) schedule: Schedule,
     pub(crate) requests: Requests,
     pub(crate) pending: BTreeMap<CheckpointId, Pending>,
     pub(crate) retained: Retained,
-    tolerance: Tolerance,
-    next_checkpoint: CheckpointId,
+    pub(crate) tolerance: Tolerance,
+    pub(crate) next_checkpoint: CheckpointId,
     next_op: OpId,
-    last_completion: Option<Timestamp>,
+    pub(crate) last_completion: Option<Timestamp>,
     /// Removals on their way.
     pub(crate) discarding: BTreeMap<OpId, CheckpointId>,
     /// Places that are being made for checkpoints that were given up meanwhile.
     pub(crate) abandoned: BTreeMap<OpId, CheckpointId>,
     /// Tasks that have processed their last record.
-    at_end_of_data: BTreeSet<TaskId>,
+    pub(crate) at_end_of_data: BTreeSet<TaskId>,
     pub(crate) ending: Ending,
 }
 
 /// How long to wait before the checkpoint at the end of all input is tried again, when no periodic one will come.
-const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
 
 impl Coordinator {
     /// A coordinator for a job that goes on from `recovery`. Removing its orphans is left to the caller.
@@ -242,278 +239,6 @@ impl Coordinator {
         }
     }
 
-    fn trigger(&mut self, now: Now, request: Waiting, effects: &mut Vec<Effect>) {
-        let checkpoint = self.next_checkpoint;
-        self.next_checkpoint = checkpoint.next();
-        let op = self.operation();
-        let expires = now.monotonic.after(self.timeout);
-        let pending =
-            Pending::new(request.snapshot.clone(), request.origin, now, expires, op, self.plan.tasks());
-        effects.push(Effect::Report(Report::Triggered { checkpoint, kind: pending.kind() }));
-        effects.push(Effect::Locate { op, checkpoint, snapshot: request.snapshot });
-        self.pending.insert(checkpoint, pending);
-    }
-
-    fn located(
-        &mut self,
-        now: Now,
-        op: OpId,
-        result: Result<LocationReference, Fault>,
-        effects: &mut Vec<Effect>,
-    ) {
-        if let Some(checkpoint) = self.abandoned.remove(&op) {
-            if let Ok(location) = result {
-                self.discard(checkpoint, location, effects);
-            }
-            return;
-        }
-        let found = self.pending.iter_mut().find(|(_, pending)| pending.phase == Phase::Locating(op));
-        let Some((&checkpoint, pending)) = found else {
-            effects.push(Effect::Ignored(Ignored::UnknownOperation(op)));
-            return;
-        };
-        match result {
-            Ok(location) => {
-                let barrier = Barrier {
-                    checkpoint,
-                    kind: pending.kind(),
-                    triggered_at: pending.triggered.wall,
-                    location: location.clone(),
-                };
-                pending.phase = Phase::Collecting(location);
-                // The place counts as part of the checkpoint's time: one that took too long to make is not used.
-                if pending.expires > now.monotonic {
-                    let triggers =
-                        self.plan.sources().map(|task| Effect::Trigger { task, barrier: barrier.clone() });
-                    effects.extend(triggers);
-                }
-                self.expire(now.monotonic, effects);
-            }
-            // Whether or not a place was made, nothing refers to it; a later recovery removes it as an orphan.
-            Err(fault) => {
-                let cause = Some(fault.message().into());
-                self.abort(checkpoint, FailureReason::IoException, None, cause, effects);
-                self.abandoned.remove(&op);
-            }
-        }
-    }
-
-    fn acknowledged(
-        &mut self,
-        checkpoint: CheckpointId,
-        attempt: Attempt,
-        task: TaskId,
-        snapshot: TaskSnapshot,
-        effects: &mut Vec<Effect>,
-    ) {
-        if attempt != self.plan.attempt {
-            return effects.push(Effect::Ignored(Ignored::OtherAttempt));
-        }
-        // Files behind a late acknowledgement are not touched: they went, or will go, with their checkpoint's place.
-        let Some(pending) = self.pending.get_mut(&checkpoint) else {
-            return effects.push(Effect::Ignored(Ignored::NotPending(checkpoint)));
-        };
-        match pending.acknowledge(task, snapshot) {
-            Acknowledgement::Accepted => {}
-            Acknowledgement::Last => {
-                if let Phase::Collecting(location) = &pending.phase {
-                    pending.phase = Phase::Collected(location.clone());
-                }
-            }
-            Acknowledgement::Duplicate => effects.push(Effect::Ignored(Ignored::Duplicate(checkpoint))),
-            Acknowledgement::UnknownTask => effects.push(Effect::Ignored(Ignored::UnknownTask(task))),
-        }
-    }
-
-    fn declined(
-        &mut self,
-        checkpoint: CheckpointId,
-        attempt: Attempt,
-        task: TaskId,
-        reason: FailureReason,
-        effects: &mut Vec<Effect>,
-    ) {
-        if attempt != self.plan.attempt {
-            return effects.push(Effect::Ignored(Ignored::OtherAttempt));
-        }
-        match self.pending.get(&checkpoint) {
-            Some(pending) if pending.can_be_aborted() => {
-                self.abort(checkpoint, reason, Some(task), None, effects)
-            }
-            _ => effects.push(Effect::Ignored(Ignored::NotPending(checkpoint))),
-        }
-    }
-
-    /// One publication at a time, in the order of the ids, so that what completes only ever gets newer.
-    fn publish_next(&mut self, effects: &mut Vec<Effect>) {
-        if self.pending.values().any(Pending::is_publishing) {
-            return;
-        }
-        let ready = self.pending.iter().find_map(|(&checkpoint, pending)| match &pending.phase {
-            Phase::Collected(location) => Some((checkpoint, location.clone())),
-            Phase::Locating(_) | Phase::Collecting(_) | Phase::Publishing(..) => None,
-        });
-        let Some((checkpoint, location)) = ready else { return };
-        let op = self.operation();
-        let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
-        pending.phase = Phase::Publishing(op, location.clone());
-        let metadata = self.plan.metadata(
-            checkpoint,
-            pending.kind(),
-            pending.triggered.wall,
-            pending.snapshots().clone(),
-        );
-        effects.push(Effect::Publish { op, location, metadata });
-    }
-
-    fn published(&mut self, now: Now, op: OpId, result: Result<Pointer, Fault>, effects: &mut Vec<Effect>) {
-        let publishing = self.pending.iter().find_map(|(&checkpoint, pending)| match &pending.phase {
-            Phase::Publishing(of, location) if *of == op => Some((checkpoint, location.clone())),
-            Phase::Locating(_) | Phase::Collecting(_) | Phase::Collected(_) | Phase::Publishing(..) => None,
-        });
-        let Some((checkpoint, location)) = publishing else {
-            return effects.push(Effect::Ignored(Ignored::UnknownOperation(op)));
-        };
-        match result {
-            Ok(pointer) => self.complete(now, checkpoint, pointer, effects),
-            Err(Fault::Failed { message }) => {
-                if let Some(pending) = self.pending.get_mut(&checkpoint) {
-                    pending.phase = Phase::Collected(location);
-                }
-                self.abort(
-                    checkpoint,
-                    FailureReason::FinalizeCheckpointFailure,
-                    None,
-                    Some(message),
-                    effects,
-                );
-            }
-            Err(Fault::Unknown { message }) => self.fence(message, effects),
-        }
-    }
-
-    /// The checkpoint is durable; from here on everybody may know.
-    fn complete(&mut self, now: Now, checkpoint: CheckpointId, pointer: Pointer, effects: &mut Vec<Effect>) {
-        let Some(pending) = self.pending.remove(&checkpoint) else { return };
-        let kind = pending.kind();
-        let sizes = pending.snapshots().values().map(TaskSnapshot::size);
-        effects.push(Effect::Report(Report::Completed(Completed {
-            checkpoint,
-            kind,
-            pointer: pointer.clone(),
-            triggered_at: pending.triggered.wall,
-            duration: now.monotonic.since(pending.triggered.monotonic),
-            state_size: sizes.fold(0, u64::saturating_add),
-        })));
-        self.tolerance.succeeded(checkpoint);
-        self.last_completion = Some(now.monotonic);
-        if let Origin::Person(request) = pending.origin {
-            effects.push(Effect::Resolve { request, outcome: Ok(Outcome { checkpoint, pointer }) });
-        }
-        if kind == CheckpointKind::Savepoint {
-            return;
-        }
-        let subsumed = self.retained.admit(checkpoint);
-        if self.is_running() {
-            effects.extend(self.plan.tasks().map(|task| Effect::NotifyComplete { task, checkpoint }));
-            if pending.covers_end_of_data() {
-                self.schedule.stop();
-                effects.extend(self.plan.tasks().map(|task| Effect::Close { task }));
-                // Nobody is left who could take part.
-                for waiting in self.requests.drain() {
-                    self.refuse(waiting.origin, FailureReason::CheckpointCoordinatorShutdown, None, effects);
-                }
-            }
-        }
-        let older = self.pending.range(..checkpoint).filter(|(_, pending)| !pending.kind().is_savepoint());
-        let older: Vec<_> =
-            older.filter(|(_, pending)| pending.can_be_aborted()).map(|(&id, _)| id).collect();
-        for id in older {
-            self.abort(id, FailureReason::CheckpointSubsumed, None, None, effects);
-        }
-        for id in subsumed {
-            self.discard(id, LocationReference::Default, effects);
-        }
-    }
-
-    fn expire(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let expired =
-            self.pending.iter().filter(|(_, pending)| pending.can_be_aborted() && pending.expires <= now);
-        let expired: Vec<_> = expired.map(|(&id, _)| id).collect();
-        for id in expired {
-            let missing = self.pending.get(&id).map_or(0, |pending| pending.missing().len());
-            let cause = alloc::format!("{missing} tasks had not acknowledged after {:?}", self.timeout);
-            self.abort(id, FailureReason::CheckpointExpired, None, Some(cause), effects);
-        }
-    }
-
-    pub(crate) fn abort(
-        &mut self,
-        checkpoint: CheckpointId,
-        reason: FailureReason,
-        by: Option<TaskId>,
-        cause: Option<String>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(pending) = self.pending.remove(&checkpoint) else { return };
-        let kind = pending.kind();
-        effects.push(Effect::Report(Report::Aborted(Aborted {
-            checkpoint,
-            kind,
-            reason,
-            by,
-            cause: cause.clone(),
-        })));
-        self.refuse_aborted(&pending, reason, cause.clone(), effects);
-        let latest_complete = self.retained.latest();
-        if self.is_running() {
-            let notify = |task| Effect::NotifyAborted { task, checkpoint, latest_complete };
-            effects.extend(self.plan.tasks().map(notify));
-        }
-        match pending.phase {
-            Phase::Locating(op) => {
-                self.abandoned.insert(op, checkpoint);
-            }
-            Phase::Collecting(location) | Phase::Collected(location) | Phase::Publishing(_, location) => {
-                self.discard(checkpoint, location, effects);
-            }
-        }
-        // A savepoint that fails without the fault of a task, for a mistyped target for example, says nothing about the
-        // job. The rule is that of Flink's failure manager.
-        let counts = by.is_some() || !kind.is_savepoint();
-        if self.is_running() && counts && self.tolerance.failed(checkpoint, reason) == Verdict::TooMany {
-            let message = cause.unwrap_or_else(|| alloc::format!("{kind} {checkpoint} failed"));
-            effects.push(Effect::FailJob { reason, message });
-        }
-    }
-
-    fn refuse_aborted(
-        &mut self,
-        pending: &Pending,
-        reason: FailureReason,
-        cause: Option<String>,
-        effects: &mut Vec<Effect>,
-    ) {
-        if let Origin::Person(_) = pending.origin {
-            self.refuse(pending.origin, reason, cause, effects);
-        }
-        let retry = self.is_running() && self.all_at_end_of_data() && !self.schedule.is_periodic();
-        if retry && self.schedule.next().is_none() {
-            self.schedule.postpone(pending.triggered.monotonic.after(END_OF_DATA_RETRY));
-        }
-    }
-
-    pub(crate) fn discard(
-        &mut self,
-        checkpoint: CheckpointId,
-        location: LocationReference,
-        effects: &mut Vec<Effect>,
-    ) {
-        let op = self.operation();
-        self.discarding.insert(op, checkpoint);
-        effects.push(Effect::Discard { op, checkpoint, location });
-    }
-
     fn end_of_data(&mut self, task: TaskId, effects: &mut Vec<Effect>) {
         if !self.plan.tasks().any(|known| known == task) {
             return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
@@ -527,7 +252,7 @@ impl Coordinator {
         }
     }
 
-    fn all_at_end_of_data(&self) -> bool {
+    pub(crate) fn all_at_end_of_data(&self) -> bool {
         self.at_end_of_data.len() == self.plan.tasks().count()
     }
 }

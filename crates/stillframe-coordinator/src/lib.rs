@@ -20,12 +20,14 @@
 
 extern crate alloc;
 
+mod completion;
 mod coordinator;
 mod effect;
 mod ending;
 mod event;
 mod failure;
 mod invariants;
+mod lifecycle;
 mod pending;
 mod plan;
 mod recovery;

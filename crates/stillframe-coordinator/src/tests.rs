@@ -1,5 +1,7 @@
 //! The coordinator stepped by hand: events in, effects out.
 
+mod ending;
+mod failing;
 mod properties;
 
 use crate::*;
@@ -243,43 +245,6 @@ fn the_pause_begins_with_the_completion() {
 }
 
 #[test]
-fn a_checkpoint_that_takes_too_long_is_given_up_removed_and_fails_the_job() {
-    let mut world = World::new(&config());
-    world.start().at(500).locate().acknowledge(1, TASKS[0]).take();
-    world.at(10_499);
-    assert_eq!(world.aborted(), []);
-    world.at(10_500);
-    assert_eq!(world.aborted(), [(1, FailureReason::CheckpointExpired)]);
-    let effects = world.take();
-    assert_eq!(discarded(&effects), [1]);
-    assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::NotifyAborted { .. })).count(), 3);
-    assert!(
-        effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })),
-        "no failure is tolerated by default"
-    );
-    world.acknowledge(1, TASKS[1]);
-    assert!(world.take().contains(&Effect::Ignored(Ignored::NotPending(id(1)))));
-}
-
-#[test]
-fn tolerable_failures_are_tolerated() {
-    let mut config = config();
-    config.set_tolerable_checkpoint_failure_number(1);
-    let mut world = World::new(&config);
-    let decline = |checkpoint| Event::Declined {
-        checkpoint: id(checkpoint),
-        attempt: Attempt::new(3),
-        task: TASKS[2],
-        reason: FailureReason::CheckpointAsyncException,
-    };
-    let failed = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. }));
-    world.start().at(500).locate().handle(decline(1));
-    assert!(!failed(world.take()));
-    world.at(1_500).locate().handle(decline(2));
-    assert!(failed(world.take()));
-}
-
-#[test]
 fn a_savepoint_that_finds_no_place_does_not_fail_the_job() {
     let mut world = World::new(&config());
     world.start().trigger(1, SnapshotRequest::Savepoint { target: Some("/mistyped".to_string()) });
@@ -300,102 +265,6 @@ fn a_savepoint_that_finds_no_place_does_not_fail_the_job() {
     });
     let failed = world.take().iter().any(|effect| matches!(effect, Effect::FailJob { .. }));
     assert!(failed, "a task that cannot write its state is a fault of the job");
-}
-
-#[test]
-fn a_place_of_a_declined_checkpoint_is_removed_whatever_the_reason() {
-    let mut world = World::new(&config());
-    world.start().at(500);
-    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
-    let (attempt, reason) = (Attempt::new(3), FailureReason::IoException);
-    world.handle(Event::Declined { checkpoint: id(1), attempt, task: TASKS[0], reason }).take();
-    world.handle(Event::Located { op, result: Ok(LocationReference::Default) });
-    assert_eq!(discarded(&world.take()), [1]);
-}
-
-#[test]
-fn an_expired_place_is_removed_when_it_turns_up() {
-    let mut config = config();
-    config.set_tolerable_checkpoint_failure_number(9);
-    let mut world = World::new(&config);
-    world.start().at(500);
-    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
-    world.at(10_500).take();
-    assert_eq!(world.aborted(), [(1, FailureReason::CheckpointExpired)]);
-    world.handle(Event::Located { op, result: Ok(LocationReference::Default) });
-    assert_eq!(discarded(&world.take()), [1]);
-}
-
-#[test]
-fn a_metadata_that_could_not_be_written_fails_only_its_checkpoint() {
-    let mut config = config();
-    config.set_tolerable_checkpoint_failure_number(1);
-    let mut world = World::new(&config);
-    world.start().at(500).locate().acknowledge_all(1);
-    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world.handle(Event::Published { op, result: Err(Fault::Failed { message: "disk full".to_string() }) });
-    assert_eq!(world.aborted(), [(1, FailureReason::FinalizeCheckpointFailure)]);
-    let effects = world.take();
-    assert_eq!(discarded(&effects), [1]);
-    assert_eq!(notified(&effects), []);
-}
-
-#[test]
-fn an_unknown_outcome_stops_everything_and_deletes_nothing() {
-    let mut world = World::new(&config());
-    world.start().trigger(8, SnapshotRequest::Checkpoint).locate().acknowledge_all(1);
-    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world
-        .handle(Event::Published { op, result: Err(Fault::Unknown { message: "fsync failed".to_string() }) });
-    let effects = world.take();
-    assert_eq!(discarded(&effects), []);
-    assert_eq!(notified(&effects), []);
-    assert!(matches!(
-        effects[..],
-        [
-            Effect::Resolve { outcome: Err(_), .. },
-            Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. }
-        ]
-    ));
-    assert!(world.coordinator.is_done());
-    world.at(90_000).start();
-    assert_eq!(world.take(), vec![Effect::Ignored(Ignored::Stopped); 2]);
-    world.trigger(9, SnapshotRequest::Checkpoint);
-    assert!(matches!(world.take()[..], [Effect::Resolve { outcome: Err(_), .. }]));
-    assert_eq!(world.coordinator.next_deadline(), None);
-}
-
-#[test]
-fn a_checkpoint_on_its_way_out_is_neither_expired_nor_declined() {
-    let mut world = World::new(&config());
-    world.start().at(500).locate().acknowledge_all(1);
-    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world.at(60_000);
-    world.handle(Event::Declined {
-        checkpoint: id(1),
-        attempt: Attempt::new(3),
-        task: TASKS[0],
-        reason: FailureReason::CheckpointDeclined,
-    });
-    assert_eq!(world.aborted(), []);
-    world.handle(Event::Published { op, result: Ok(Pointer::new("there")) });
-    assert_eq!(notified(&world.take()).len(), 3);
-}
-
-#[test]
-fn messages_of_another_attempt_do_not_count() {
-    let mut world = World::new(&config());
-    world.start().at(500).locate().take();
-    for task in TASKS {
-        let snapshot = TaskSnapshot::default();
-        world.handle(Event::Acknowledged { checkpoint: id(1), attempt: Attempt::new(2), task, snapshot });
-    }
-    assert_eq!(world.take(), vec![Effect::Ignored(Ignored::OtherAttempt); 3]);
-    world.acknowledge(1, TASKS[0]).acknowledge(1, TASKS[0]).acknowledge(1, task(5, 5));
-    assert_eq!(
-        world.take(),
-        [Effect::Ignored(Ignored::Duplicate(id(1))), Effect::Ignored(Ignored::UnknownTask(task(5, 5)))]
-    );
 }
 
 #[test]
@@ -432,6 +301,26 @@ fn two_checkpoints_that_are_ready_are_published_one_after_the_other() {
 }
 
 #[test]
+fn a_savepoint_that_is_slow_to_publish_holds_up_no_checkpoint() {
+    let mut config = config();
+    config.set_max_concurrent_checkpoints(NonZeroU32::new(2).unwrap());
+    let published = |effects: Vec<Effect>| -> Vec<u64> {
+        let published = effects.iter().filter_map(|effect| match effect {
+            Effect::Publish { metadata, .. } => Some(metadata.checkpoint.get()),
+            _ => None,
+        });
+        published.collect()
+    };
+    let mut world = World::new(&config);
+    world.start().trigger(42, SnapshotRequest::Savepoint { target: None }).locate().acknowledge_all(1);
+    assert_eq!(published(world.take()), [1]);
+    world.at(500).locate().acknowledge_all(2);
+    assert_eq!(published(world.take()), [2]);
+    world.trigger(43, SnapshotRequest::Savepoint { target: None }).locate().acknowledge_all(3);
+    assert_eq!(published(world.take()), [3]);
+}
+
+#[test]
 fn a_savepoint_commits_nothing_and_belongs_to_its_owner() {
     let mut world = World::new(&config());
     world.start().at(500).complete(1).take();
@@ -440,145 +329,5 @@ fn a_savepoint_commits_nothing_and_belongs_to_its_owner() {
     let effects = world.take();
     let outcome = Ok(Outcome { checkpoint: id(2), pointer: Pointer::new("there") });
     assert_eq!(effects, [Effect::Resolve { request: RequestId::new(42), outcome }]);
-    assert_eq!(world.coordinator.latest_completed(), Some(id(1)));
-}
-
-#[test]
-fn at_the_end_of_data_one_more_checkpoint_lets_everybody_commit_and_close() {
-    let mut config = config();
-    config.disable_checkpointing();
-    let mut world = World::new(&config);
-    world.start();
-    for task in TASKS {
-        assert_eq!(world.take(), []);
-        world.handle(Event::EndOfData { task });
-    }
-    world.locate();
-    for task in TASKS {
-        world.acknowledge_with(1, task, true);
-    }
-    world.publish();
-    let effects = world.take();
-    assert_eq!(notified(&effects).len(), 3);
-    let closed = effects.iter().filter(|effect| matches!(effect, Effect::Close { .. })).count();
-    assert_eq!(closed, 3);
-}
-
-#[test]
-fn the_last_checkpoint_is_tried_again_but_not_in_a_hot_loop() {
-    let mut config = config();
-    config.disable_checkpointing().set_tolerable_checkpoint_failure_number(u32::MAX);
-    let mut world = World::new(&config);
-    for task in TASKS {
-        world.handle(Event::EndOfData { task });
-    }
-    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
-    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
-    assert!(!world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })));
-    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_secs(1))));
-    world.at(1_000);
-    assert!(matches!(world.take()[..], [Effect::Locate { .. }]));
-}
-
-#[test]
-fn a_retry_of_the_last_checkpoint_survives_a_late_start() {
-    let mut config = config();
-    config.disable_checkpointing().set_tolerable_checkpoint_failure_number(u32::MAX);
-    let mut world = World::new(&config);
-    for task in TASKS {
-        world.handle(Event::EndOfData { task });
-    }
-    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
-    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
-    world.start().at(1_000);
-    assert!(world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })));
-}
-
-#[test]
-fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
-    let mut world = World::new(&config());
-    world.start().at(500).locate();
-    for task in TASKS {
-        world.handle(Event::EndOfData { task });
-    }
-    world.trigger(7, SnapshotRequest::Checkpoint);
-    for task in TASKS {
-        world.acknowledge_with(1, task, true);
-    }
-    world.publish().at(1_500);
-    let effects = world.take();
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Close { .. })));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Resolve { outcome: Err(_), .. })));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Locate { .. })), "{effects:?}");
-}
-
-#[test]
-fn a_checkpoint_that_a_task_captured_before_its_end_does_not_close_the_job() {
-    let mut world = World::new(&config());
-    world.start().at(500).locate();
-    world
-        .acknowledge_with(1, TASKS[0], true)
-        .acknowledge_with(1, TASKS[1], false)
-        .acknowledge_with(1, TASKS[2], true);
-    world.publish();
-    assert!(!world.take().iter().any(|effect| matches!(effect, Effect::Close { .. })));
-}
-
-#[test]
-fn the_end_is_on_record_before_checkpoints_go() {
-    let mut world = World::new(&config());
-    world.start().at(500).complete(1).take();
-    world.handle(Event::End { status: JobStatus::Finished });
-    let [Effect::Conclude { op, status: JobStatus::Finished }] = world.take()[..] else {
-        panic!("on record first")
-    };
-    let mut unlucky = world.clone();
-    world.handle(Event::Concluded { op, result: Ok(()) });
-    let effects = world.take();
-    assert_eq!(discarded(&effects), [1]);
-    assert!(!world.coordinator.is_done());
-    let [Effect::Discard { op: removal, .. }] = effects[..] else { panic!("{effects:?}") };
-    world.handle(Event::Discarded { op: removal });
-    assert!(world.coordinator.is_done());
-
-    unlucky.handle(Event::Concluded { op, result: Err(Fault::Failed { message: "disk full".to_string() }) });
-    assert_eq!(discarded(&unlucky.take()), [], "without the record they are what a restart needs");
-    assert!(unlucky.coordinator.is_done());
-}
-
-#[test]
-fn what_stays_depends_on_how_the_job_ends() {
-    for (retention, status, stays) in [
-        (ExternalizedCheckpointRetention::RetainOnCancellation, JobStatus::Canceled, true),
-        (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Canceled, false),
-        (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Failed, true),
-        (ExternalizedCheckpointRetention::NoExternalizedCheckpoints, JobStatus::Failed, false),
-    ] {
-        let mut config = config();
-        config.set_externalized_checkpoint_retention(retention);
-        let mut world = World::new(&config);
-        world.start().at(500).complete(1).take();
-        world.handle(Event::End { status });
-        let op = world.op(|effect| if let Effect::Conclude { op, .. } = effect { Some(*op) } else { None });
-        world.handle(Event::Concluded { op, result: Ok(()) });
-        assert_eq!(discarded(&world.take()).is_empty(), stays, "{retention:?} {status}");
-    }
-}
-
-#[test]
-fn a_publication_under_way_is_waited_for_at_the_end() {
-    let mut world = World::new(&config());
-    world.start().at(500).locate().acknowledge_all(1);
-    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world.trigger(3, SnapshotRequest::Checkpoint);
-    world.handle(Event::Failover);
-    assert!(!world.coordinator.is_done());
-    assert!(matches!(
-        world.take()[..],
-        [Effect::Resolve { outcome: Err(Refused { reason: FailureReason::JobFailoverRegion, .. }), .. }]
-    ));
-    world.handle(Event::Published { op, result: Ok(Pointer::new("there")) });
-    assert_eq!(notified(&world.take()), [], "the tasks are gone; their successors are restored from it");
-    assert!(world.coordinator.is_done());
     assert_eq!(world.coordinator.latest_completed(), Some(id(1)));
 }

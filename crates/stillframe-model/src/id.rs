@@ -100,7 +100,8 @@ macro_rules! number {
 }
 
 number! {
-    /// One checkpoint or savepoint of a job. Ids only grow; an id that was handed out is never used again.
+    /// One checkpoint or savepoint of a job. Ids only grow while a process runs the job, and a new process goes on behind
+    /// every id that it finds in the storage.
     CheckpointId, u64
 }
 

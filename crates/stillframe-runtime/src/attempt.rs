@@ -71,6 +71,11 @@ impl<T: Record> Attempt<'_, T> {
                 biased;
                 Some(ended) = tasks.join_next_with_id() => match self.task_end(&names, ended) {
                     TaskEnd::Failed(failure) => break AttemptEnd::Failed(failure),
+                    // Whoever failed first is about to say why. If nobody is left to say so, waiting would be for ever.
+                    TaskEnd::CutOff if tasks.is_empty() => {
+                        let message = "every task was cut off, and none had failed".to_owned();
+                        break AttemptEnd::Failed(JobFailure::Coordinator { message });
+                    }
                     TaskEnd::CutOff => {}
                     TaskEnd::Closed => {
                         closed += 1;

@@ -85,6 +85,9 @@ pub enum JobFailure {
         /// Its cause.
         message: String,
     },
+    /// The storage failed while the job was being restored for another attempt.
+    #[error("checkpoint storage")]
+    Storage(#[source] StorageError),
     /// The driver of the coordinator itself ended. This is a bug in Stillframe.
     #[error("the checkpoint coordinator stopped unexpectedly: {message}")]
     Coordinator {

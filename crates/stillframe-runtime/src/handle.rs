@@ -56,7 +56,9 @@ impl JobHandle {
         self.snapshot(SnapshotRequest::Savepoint { target }).await
     }
 
-    /// Ends the job. What becomes of its checkpoints is said by the config's retention.
+    /// Ends the job. What becomes of its checkpoints is said by the config's retention. Output that a completed checkpoint
+    /// holds and that no sink has committed yet appears when the job is resumed from that checkpoint, and otherwise never:
+    /// to end a job with all of its output, let its sources end.
     pub fn cancel(&self) {
         self.stop(JobStatus::Canceled);
     }

@@ -1,4 +1,5 @@
 use crate::attempt::{Attempt, AttemptEnd};
+use crate::error::chain;
 use crate::event::{JobEvent, Observer};
 use crate::handle::Command;
 use crate::offload::Offload;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stillframe_config::{CheckpointConfig, EffectiveConfig};
-use stillframe_coordinator::{Event, Recovery, plan_recovery};
+use stillframe_coordinator::{Event, JobPlan, Recovery, plan_recovery};
 use stillframe_model::{
     Attempt as AttemptNumber, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Pointer,
     TaskId,
@@ -146,38 +147,35 @@ impl<T: Record> Job<T> {
         let offload = Offload::new();
         let mut number = AttemptNumber::new(0);
         loop {
-            let plan = self.graph.plan(id, number)?;
-            let storage = self.open(&offload, id).await?;
-            let Some((mut recovery, restored, states)) =
-                self.recover(&offload, &storage, &plan, &observer).await?
-            else {
-                return Ok(finish(&report, JobStatus::Finished));
-            };
-            // The storage no longer knows of checkpoints that an earlier attempt gave up, nor of its savepoints.
-            recovery.next = recovery.next.max(CheckpointId::new(newest.load(Ordering::Relaxed)).next());
-            record(&report, |report| {
-                report.attempts += 1;
-                report.restored.extend(restored);
-            });
-            observer(&JobEvent::Started { attempt: number, restored });
-            let attempt = Attempt {
-                graph: &self.graph,
-                plan,
-                config: &self.config,
-                storage,
-                recovery,
-                restored,
-                states,
-                observer: Arc::clone(&observer),
-                offload: offload.clone(),
-            };
             let failures = number.get() + 1;
             let on_failure = |cause: &JobFailure| {
                 let restart = self.restart.after(failures, cause);
                 observer(&JobEvent::Failed { attempt: number, cause, restart_in: restart });
                 restart.map_or(Event::End { status: JobStatus::Failed }, |_| Event::Failover)
             };
-            let failure = match attempt.run(&mut commands, on_failure).await {
+            let end = match self.prepare(&offload, id, number, &observer).await {
+                Ok(None) => AttemptEnd::Ended(JobStatus::Finished),
+                Ok(Some(mut attempt)) => {
+                    // The storage no longer knows of checkpoints that an earlier attempt gave up, nor of its savepoints.
+                    let used = CheckpointId::new(newest.load(Ordering::Relaxed));
+                    attempt.recovery.next = attempt.recovery.next.max(used.next());
+                    record(&report, |report| {
+                        report.attempts += 1;
+                        report.restored.extend(attempt.restored);
+                    });
+                    observer(&JobEvent::Started { attempt: number, restored: attempt.restored });
+                    attempt.run(&mut commands, on_failure).await
+                }
+                // A job that ran before may run again when its storage does; one that cannot even begin says so at once.
+                Err(JobError::Storage(error)) if failures > 1 => {
+                    let failure = JobFailure::Storage(error);
+                    // No coordinator runs that would have to be ended.
+                    let _ = on_failure(&failure);
+                    AttemptEnd::Failed(failure)
+                }
+                Err(error) => return Err(error),
+            };
+            let failure = match end {
                 AttemptEnd::Ended(status) => return Ok(finish(&report, status)),
                 AttemptEnd::Failed(failure) => failure,
             };
@@ -191,6 +189,30 @@ impl<T: Record> Job<T> {
             }
             number = number.next();
         }
+    }
+
+    /// An attempt that is ready to run; `None` if there is nothing left to do.
+    async fn prepare(
+        &self,
+        offload: &Offload,
+        id: JobId,
+        number: AttemptNumber,
+        observer: &Observer,
+    ) -> Result<Option<Attempt<'_, T>>, JobError> {
+        let plan = self.graph.plan(id, number)?;
+        let storage = self.open(offload, id).await?;
+        let recovered = self.recover(offload, &storage, &plan, observer).await?;
+        Ok(recovered.map(|(recovery, restored, states)| Attempt {
+            graph: &self.graph,
+            plan,
+            config: &self.config,
+            storage,
+            recovery,
+            restored,
+            states,
+            observer: Arc::clone(observer),
+            offload: offload.clone(),
+        }))
     }
 
     /// Ends the job between two attempts: the end goes on record, and of its checkpoints stays what the retention says.
@@ -249,23 +271,26 @@ impl<T: Record> Job<T> {
         &self,
         offload: &Offload,
         storage: &Arc<dyn StorageAccess>,
-        plan: &stillframe_coordinator::JobPlan,
+        plan: &JobPlan,
         observer: &Observer,
     ) -> Result<Option<Recovered>, JobError> {
         let coordinator = storage.coordinator();
         let survey = survey(offload, storage).await?;
+        let recovery = plan_recovery(&survey.completed, &survey.incomplete);
+        // A run that was killed between the record of its end and the removal of its checkpoints left them behind.
+        let ended = survey.ended.filter(|status| !self.config.retention.keeps_after(*status));
+        let superfluous = recovery.retained.iter().filter(|_| ended.is_some()).chain(&recovery.orphans);
+        for &checkpoint in superfluous {
+            let coordinator = Arc::clone(&coordinator);
+            let discard = async move { coordinator.discard(checkpoint, &LocationReference::Default).await };
+            if let Err(error) = perform(offload, "discard checkpoint", discard).await {
+                observer(&JobEvent::DiscardFailed { checkpoint, message: &chain(&error) });
+            }
+        }
         match survey.ended {
             Some(JobStatus::Finished) => return Ok(None),
             Some(status) => return Err(JobError::Ended { status }),
             None => {}
-        }
-        let recovery = plan_recovery(&survey.completed, &survey.incomplete);
-        for &orphan in &recovery.orphans {
-            let coordinator = Arc::clone(&coordinator);
-            let discard = async move { coordinator.discard(orphan, &LocationReference::Default).await };
-            if let Err(error) = perform(offload, "discard orphan", discard).await {
-                observer(&JobEvent::DiscardFailed { checkpoint: orphan, message: &error.to_string() });
-            }
         }
         let (location, origin) = match (recovery.restore, &self.resume) {
             (Some(checkpoint), _) => {

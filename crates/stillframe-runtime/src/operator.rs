@@ -121,6 +121,7 @@ pub trait Operator<T>: Stateful {
     fn process(&mut self, record: T, output: &mut Output<T>) -> TaskResult<()>;
 
     /// All input was processed. Called once in the life of the job, even if it is restored from a checkpoint after that.
+    /// What it emits is held in memory until it returns.
     ///
     /// # Errors
     /// Fail the attempt.

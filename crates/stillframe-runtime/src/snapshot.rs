@@ -71,13 +71,13 @@ impl Snapshot {
     ) -> Result<TaskSnapshot, String> {
         let Self { preparations: _, keyed, elements } = self;
         let mut snapshot = TaskSnapshot { keyed: None, operator: None, finished };
+        // Nobody waits for the state of an aborted checkpoint any more.
+        let wanted = || if cancelled.load(Ordering::Relaxed) { Err("cancelled".to_owned()) } else { Ok(()) };
         let write = async |bytes: Vec<u8>| -> Result<Option<StateHandle>, String> {
-            // Nobody waits for the state of an aborted checkpoint any more.
-            if cancelled.load(Ordering::Relaxed) {
-                return Err("cancelled".into());
-            }
+            wanted()?;
             store(&*storage, &barrier, bytes.into()).await.map_err(|error| chain(&error))
         };
+        wanted()?;
         if let Some((range, encode)) = keyed {
             let bytes = encode().map_err(|error| error.to_string())?;
             snapshot.keyed = write(bytes).await?.map(|handle| KeyedHandle { range, handle });

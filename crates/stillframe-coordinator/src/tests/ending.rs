@@ -1,0 +1,143 @@
+//! How a job comes to its end, and what then becomes of its checkpoints.
+
+use super::*;
+
+#[test]
+fn at_the_end_of_data_one_more_checkpoint_lets_everybody_commit_and_close() {
+    let mut config = config();
+    config.disable_checkpointing();
+    let mut world = World::new(&config);
+    world.start();
+    for task in TASKS {
+        assert_eq!(world.take(), []);
+        world.handle(Event::EndOfData { task });
+    }
+    world.locate();
+    for task in TASKS {
+        world.acknowledge_with(1, task, true);
+    }
+    world.publish();
+    let effects = world.take();
+    assert_eq!(notified(&effects).len(), 3);
+    let closed = effects.iter().filter(|effect| matches!(effect, Effect::Close { .. })).count();
+    assert_eq!(closed, 3);
+}
+
+#[test]
+fn the_last_checkpoint_is_tried_again_but_not_in_a_hot_loop() {
+    let mut config = config();
+    config.disable_checkpointing().set_tolerable_checkpoint_failure_number(u32::MAX);
+    let mut world = World::new(&config);
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
+    assert!(!world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })));
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_secs(1))));
+    world.at(1_000);
+    assert!(matches!(world.take()[..], [Effect::Locate { .. }]));
+}
+
+#[test]
+fn a_retry_of_the_last_checkpoint_survives_a_late_start() {
+    let mut config = config();
+    config.disable_checkpointing().set_tolerable_checkpoint_failure_number(u32::MAX);
+    let mut world = World::new(&config);
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
+    world.start().at(1_000);
+    assert!(world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })));
+}
+
+#[test]
+fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world.trigger(7, SnapshotRequest::Checkpoint);
+    for task in TASKS {
+        world.acknowledge_with(1, task, true);
+    }
+    world.publish().at(1_500);
+    let effects = world.take();
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Close { .. })));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Resolve { outcome: Err(_), .. })));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Locate { .. })), "{effects:?}");
+}
+
+#[test]
+fn a_checkpoint_that_a_task_captured_before_its_end_does_not_close_the_job() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate();
+    world
+        .acknowledge_with(1, TASKS[0], true)
+        .acknowledge_with(1, TASKS[1], false)
+        .acknowledge_with(1, TASKS[2], true);
+    world.publish();
+    assert!(!world.take().iter().any(|effect| matches!(effect, Effect::Close { .. })));
+}
+
+#[test]
+fn the_end_is_on_record_before_checkpoints_go() {
+    let mut world = World::new(&config());
+    world.start().at(500).complete(1).take();
+    world.handle(Event::End { status: JobStatus::Finished });
+    let [Effect::Conclude { op, status: JobStatus::Finished }] = world.take()[..] else {
+        panic!("on record first")
+    };
+    let mut unlucky = world.clone();
+    world.handle(Event::Concluded { op, result: Ok(()) });
+    let effects = world.take();
+    assert_eq!(discarded(&effects), [1]);
+    assert!(!world.coordinator.is_done());
+    let [Effect::Discard { op: removal, .. }] = effects[..] else { panic!("{effects:?}") };
+    world.handle(Event::Discarded { op: removal });
+    assert!(world.coordinator.is_done());
+
+    unlucky.handle(Event::Concluded { op, result: Err(Fault::Failed { message: "disk full".to_string() }) });
+    assert_eq!(discarded(&unlucky.take()), [], "without the record they are what a restart needs");
+    assert!(unlucky.coordinator.is_done());
+}
+
+#[test]
+fn what_stays_depends_on_how_the_job_ends() {
+    for (retention, status, stays) in [
+        (ExternalizedCheckpointRetention::RetainOnCancellation, JobStatus::Canceled, true),
+        (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Canceled, false),
+        (ExternalizedCheckpointRetention::DeleteOnCancellation, JobStatus::Failed, true),
+        (ExternalizedCheckpointRetention::NoExternalizedCheckpoints, JobStatus::Failed, false),
+    ] {
+        let mut config = config();
+        config.set_externalized_checkpoint_retention(retention);
+        let mut world = World::new(&config);
+        world.start().at(500).complete(1).take();
+        world.handle(Event::End { status });
+        let op = world.op(|effect| if let Effect::Conclude { op, .. } = effect { Some(*op) } else { None });
+        world.handle(Event::Concluded { op, result: Ok(()) });
+        assert_eq!(discarded(&world.take()).is_empty(), stays, "{retention:?} {status}");
+    }
+}
+
+#[test]
+fn a_publication_under_way_is_waited_for_at_the_end() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate().acknowledge_all(1);
+    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
+    world.trigger(3, SnapshotRequest::Checkpoint);
+    world.handle(Event::Failover);
+    assert!(!world.coordinator.is_done());
+    assert!(matches!(
+        world.take()[..],
+        [Effect::Resolve { outcome: Err(Refused { reason: FailureReason::JobFailoverRegion, .. }), .. }]
+    ));
+    world.handle(Event::Published { op, result: Ok(Pointer::new("there")) });
+    assert_eq!(notified(&world.take()), [], "the tasks are gone; their successors are restored from it");
+    assert!(world.coordinator.is_done());
+    assert_eq!(world.coordinator.latest_completed(), Some(id(1)));
+}

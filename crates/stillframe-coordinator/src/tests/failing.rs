@@ -1,0 +1,136 @@
+//! Checkpoints that do not complete.
+
+use super::*;
+
+#[test]
+fn a_checkpoint_that_takes_too_long_is_given_up_removed_and_fails_the_job() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate().acknowledge(1, TASKS[0]).take();
+    world.at(10_499);
+    assert_eq!(world.aborted(), []);
+    world.at(10_500);
+    assert_eq!(world.aborted(), [(1, FailureReason::CheckpointExpired)]);
+    let effects = world.take();
+    assert_eq!(discarded(&effects), [1]);
+    assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::NotifyAborted { .. })).count(), 3);
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })),
+        "no failure is tolerated by default"
+    );
+    world.acknowledge(1, TASKS[1]);
+    assert!(world.take().contains(&Effect::Ignored(Ignored::NotPending(id(1)))));
+}
+
+#[test]
+fn tolerable_failures_are_tolerated() {
+    let mut config = config();
+    config.set_tolerable_checkpoint_failure_number(1);
+    let mut world = World::new(&config);
+    let decline = |checkpoint| Event::Declined {
+        checkpoint: id(checkpoint),
+        attempt: Attempt::new(3),
+        task: TASKS[2],
+        reason: FailureReason::CheckpointAsyncException,
+    };
+    let failed = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. }));
+    world.start().at(500).locate().handle(decline(1));
+    assert!(!failed(world.take()));
+    world.at(1_500).locate().handle(decline(2));
+    assert!(failed(world.take()));
+}
+
+#[test]
+fn a_place_of_a_declined_checkpoint_is_removed_whatever_the_reason() {
+    let mut world = World::new(&config());
+    world.start().at(500);
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    let (attempt, reason) = (Attempt::new(3), FailureReason::IoException);
+    world.handle(Event::Declined { checkpoint: id(1), attempt, task: TASKS[0], reason }).take();
+    world.handle(Event::Located { op, result: Ok(LocationReference::Default) });
+    assert_eq!(discarded(&world.take()), [1]);
+}
+
+#[test]
+fn an_expired_place_is_removed_when_it_turns_up() {
+    let mut config = config();
+    config.set_tolerable_checkpoint_failure_number(9);
+    let mut world = World::new(&config);
+    world.start().at(500);
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.at(10_500).take();
+    assert_eq!(world.aborted(), [(1, FailureReason::CheckpointExpired)]);
+    world.handle(Event::Located { op, result: Ok(LocationReference::Default) });
+    assert_eq!(discarded(&world.take()), [1]);
+}
+
+#[test]
+fn a_metadata_that_could_not_be_written_fails_only_its_checkpoint() {
+    let mut config = config();
+    config.set_tolerable_checkpoint_failure_number(1);
+    let mut world = World::new(&config);
+    world.start().at(500).locate().acknowledge_all(1);
+    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Published { op, result: Err(Fault::Failed { message: "disk full".to_string() }) });
+    assert_eq!(world.aborted(), [(1, FailureReason::FinalizeCheckpointFailure)]);
+    let effects = world.take();
+    assert_eq!(discarded(&effects), [1]);
+    assert_eq!(notified(&effects), []);
+}
+
+#[test]
+fn an_unknown_outcome_stops_everything_and_deletes_nothing() {
+    let mut world = World::new(&config());
+    world.start().trigger(8, SnapshotRequest::Checkpoint).locate().acknowledge_all(1);
+    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
+    world
+        .handle(Event::Published { op, result: Err(Fault::Unknown { message: "fsync failed".to_string() }) });
+    let effects = world.take();
+    assert_eq!(discarded(&effects), []);
+    assert_eq!(notified(&effects), []);
+    assert!(matches!(
+        effects[..],
+        [
+            Effect::Resolve { outcome: Err(_), .. },
+            Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. }
+        ]
+    ));
+    assert!(world.coordinator.is_done());
+    world.at(90_000).start();
+    assert_eq!(world.take(), vec![Effect::Ignored(Ignored::Stopped); 2]);
+    world.trigger(9, SnapshotRequest::Checkpoint);
+    assert!(matches!(world.take()[..], [Effect::Resolve { outcome: Err(_), .. }]));
+    assert_eq!(world.coordinator.next_deadline(), None);
+}
+
+#[test]
+fn a_checkpoint_on_its_way_out_is_neither_expired_nor_declined() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate().acknowledge_all(1);
+    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
+    world.at(60_000);
+    world.handle(Event::Declined {
+        checkpoint: id(1),
+        attempt: Attempt::new(3),
+        task: TASKS[0],
+        reason: FailureReason::CheckpointDeclined,
+    });
+    assert_eq!(world.aborted(), []);
+    world.handle(Event::Published { op, result: Ok(Pointer::new("there")) });
+    assert_eq!(notified(&world.take()).len(), 3);
+}
+
+#[test]
+fn messages_of_another_attempt_do_not_count() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate().take();
+    for task in TASKS {
+        let snapshot = TaskSnapshot::default();
+        world.handle(Event::Acknowledged { checkpoint: id(1), attempt: Attempt::new(2), task, snapshot });
+    }
+    assert_eq!(world.take(), vec![Effect::Ignored(Ignored::OtherAttempt); 3]);
+    world.acknowledge(1, TASKS[0]).acknowledge(1, TASKS[0]).acknowledge(1, task(5, 5));
+    assert_eq!(
+        world.take(),
+        [Effect::Ignored(Ignored::Duplicate(id(1))), Effect::Ignored(Ignored::UnknownTask(task(5, 5)))]
+    );
+}
