@@ -249,3 +249,38 @@ async fn an_id_of_an_attempt_that_failed_is_not_used_again() {
     let ids: Vec<_> = std::iter::from_fn(|| ids.try_recv().ok()).collect();
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
 }
+
+/// Fails once, after its first checkpoint.
+fn once_broken(told: &[CheckpointId]) -> TaskResult<SourceStatus> {
+    match told {
+        [] => Ok(SourceStatus::Idle(SOON)),
+        [CheckpointId::FIRST, ..] => broken(),
+        [_, ..] => Ok(SourceStatus::End),
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_fails_during_a_restore_uses_up_an_attempt() {
+    let restart = RestartStrategy::FixedDelay { attempts: 2, delay: Duration::ZERO };
+    let shelf = Shelf::default().with_bad_survey(1);
+    let report = job(&shelf, once_broken).with_restart(restart).run().await.unwrap();
+    assert_eq!(
+        (report.status, report.attempts),
+        (JobStatus::Finished, 2),
+        "the attempt between them did not begin"
+    );
+
+    let ended = job(&Shelf::default().with_bad_survey(0), once_broken).with_restart(restart).run().await;
+    assert!(
+        matches!(ended, Err(JobError::Storage(_))),
+        "a job that cannot even begin says so at once: {ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_run_killed_at_its_end_left_behind_is_removed() {
+    let shelf = Shelf::default().killed_at_its_end();
+    let report = job(&shelf, once_broken).run().await.unwrap();
+    assert_eq!((report.status, report.attempts), (JobStatus::Finished, 0));
+    assert_eq!(shelf.completed(), []);
+}

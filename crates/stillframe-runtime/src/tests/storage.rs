@@ -18,6 +18,8 @@ type Publish = dyn Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync;
 pub(super) struct Shelf {
     content: Arc<Mutex<Content>>,
     publish: Arc<Publish>,
+    /// Which survey fails, counted from 0.
+    bad_survey: Option<u32>,
 }
 
 #[derive(Default)]
@@ -25,6 +27,7 @@ struct Content {
     /// The metadata of those that are complete.
     checkpoints: BTreeMap<CheckpointId, Option<Bytes>>,
     ended: Option<JobStatus>,
+    surveys: u32,
 }
 
 impl Default for Shelf {
@@ -38,7 +41,19 @@ impl Shelf {
     pub(super) fn publishing(
         publish: impl Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync + 'static,
     ) -> Self {
-        Self { content: Arc::default(), publish: Arc::new(publish) }
+        Self { content: Arc::default(), publish: Arc::new(publish), bad_survey: None }
+    }
+
+    /// The same with a survey that fails, once.
+    pub(super) fn with_bad_survey(self, number: u32) -> Self {
+        Self { bad_survey: Some(number), ..self }
+    }
+
+    /// As a run leaves it that was killed between the record of its end and what follows that.
+    pub(super) fn killed_at_its_end(self) -> Self {
+        self.content().checkpoints.insert(CheckpointId::FIRST, Some(Bytes::new()));
+        self.content().ended = Some(JobStatus::Finished);
+        self
     }
 
     pub(super) fn ended(&self) -> Option<JobStatus> {
@@ -90,7 +105,11 @@ impl StorageAccess for Shelf {
 impl CoordinatorStorage for Shelf {
     async fn survey(&self) -> Result<Survey, StorageError> {
         let completed = self.completed();
-        let content = self.content();
+        let mut content = self.content();
+        content.surveys += 1;
+        if self.bad_survey == Some(content.surveys - 1) {
+            return Err(StorageError::new(ErrorKind::Unavailable, "survey", "the shelf"));
+        }
         let incomplete =
             content.checkpoints.iter().filter(|(_, metadata)| metadata.is_none()).map(|(&id, _)| id);
         Ok(Survey { completed, incomplete: incomplete.collect(), ended: content.ended })
