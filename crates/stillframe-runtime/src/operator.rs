@@ -105,7 +105,8 @@ pub enum SourceStatus {
 /// Where records come from. It can go back: its state says from where it continues, and reading from there again gives
 /// the same records.
 pub trait Source<T>: Stateful {
-    /// Emits some records, a few hundred at most, and returns. Checkpoints are taken between two reads.
+    /// Emits some records, a few hundred at most, and returns. Checkpoints are taken between two reads. It runs on a thread
+    /// of the runtime: reading a local file is fine, waiting is not; for that, return [`SourceStatus::Idle`].
     ///
     /// # Errors
     /// Fail the attempt.
