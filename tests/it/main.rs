@@ -1,7 +1,9 @@
 //! What must hold across crates, as one test binary.
 //!
 //! [`tidy`] holds the rules of the house: which crate may know which, what files may be called, what a published crate
-//! must say about itself. [`prove`] holds the proofs, which run at two sizes and report what they looked at.
+//! must say about itself. [`e2e`] runs whole jobs, in this process and as the example that is killed. [`prove`] holds the
+//! proofs, which run at two sizes and report what they looked at.
 
+mod e2e;
 mod prove;
 mod tidy;

@@ -4,6 +4,9 @@
 //! number of its cases from [`size`] and all its randomness from [`seed`]. `cargo xtask prove name` runs it;
 //! `cargo xtask ci` runs all of them at the size of CI.
 
+mod kill_points;
+mod recovery;
+
 use serde_json::{Value, json};
 use std::env;
 use std::fs;

@@ -9,7 +9,10 @@ use std::path::Path;
 fn rows(document: &str) -> Vec<(&str, Vec<&str>)> {
     let lines = document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Flink |"));
     let cells = lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
-    cells.filter(|cells| cells.len() == 4).map(|cells| (cells[1], cells[3].split('`').skip(1).step_by(2).collect())).collect()
+    cells
+        .filter(|cells| cells.len() == 4)
+        .map(|cells| (cells[1], cells[3].split('`').skip(1).step_by(2).collect()))
+        .collect()
 }
 
 /// Whether any Rust file below `directory` has this text.
@@ -19,7 +22,8 @@ fn occurs(directory: &Path, text: &str) -> bool {
         if path.is_dir() {
             path.file_name() != Some(OsStr::new("target")) && occurs(&path, text)
         } else {
-            path.extension() == Some(OsStr::new("rs")) && fs::read_to_string(&path).is_ok_and(|code| code.contains(text))
+            path.extension() == Some(OsStr::new("rs"))
+                && fs::read_to_string(&path).is_ok_and(|code| code.contains(text))
         }
     })
 }
@@ -48,6 +52,7 @@ fn every_difference_from_flink_is_pinned_by_a_test_that_exists() {
 
 #[test]
 fn rows_are_read_with_their_tests() {
-    let document = "| Flink | Stillframe | why | pinned by |\n|---|---|---|---|\n| a | b | c | `x` and `y` |\n";
+    let document =
+        "| Flink | Stillframe | why | pinned by |\n|---|---|---|---|\n| a | b | c | `x` and `y` |\n";
     assert_eq!(rows(document), [("b", vec!["x", "y"])]);
 }

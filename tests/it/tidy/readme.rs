@@ -15,7 +15,11 @@ fn the_program_of_the_readme_is_the_tested_one() {
     let (readme, facade) = (read("README.md"), read("crates/stillframe/src/lib.rs"));
     let shown = block(&readme, "", "```rust");
     assert_eq!(shown.len(), 12, "twelve lines, as the change log and the crate table say");
-    assert_eq!(shown, block(&facade, "//! ", "```"), "copy the program from crates/stillframe/src/lib.rs to README.md");
+    assert_eq!(
+        shown,
+        block(&facade, "//! ", "```"),
+        "copy the program from crates/stillframe/src/lib.rs to README.md"
+    );
 }
 
 #[test]

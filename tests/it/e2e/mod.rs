@@ -1,0 +1,7 @@
+//! Whole jobs, from the graph to the files: what is right in every part and does not fit is found here.
+//!
+//! [`flights`] runs the example as a person does and kills it; [`job`] runs jobs in this process, where a storage can be
+//! held at each step and every event can be seen.
+
+pub(crate) mod flights;
+mod job;
