@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe_storage::{BlobEntry, BlobPath, BlobStore, BlobWriter, ErrorKind, StorageError};
 
+/// Where relative addresses begin.
+const CURRENT_DIRECTORY: &str = "/c/11111111111111111111111111111111";
+
 /// Objects by address; a directory is an address without bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Medium {
@@ -43,7 +46,11 @@ impl BlobStores for Medium {
         if address.contains(':') {
             return Err(StorageError::new(ErrorKind::InvalidPointer, "open", address));
         }
-        Ok(Arc::new(MapStore { root: address.trim_end_matches('/').to_owned(), medium: self.clone() }))
+        let root = match address.trim_end_matches('/') {
+            relative if !address.starts_with('/') => format!("{CURRENT_DIRECTORY}/{relative}"),
+            absolute => absolute.to_owned(),
+        };
+        Ok(Arc::new(MapStore { root, medium: self.clone() }))
     }
 }
 

@@ -27,13 +27,15 @@ pub(crate) async fn resolve(
     if has_metadata(&entries) {
         return Ok(Arc::new(DirectoryLocation::new(place)));
     }
-    if !entries.is_empty() || is_listed_by_its_parent(stores, directory).await {
+    // The text may be relative, which helps nobody who does not know where it was given; the address is not.
+    let address = place.address();
+    if !entries.is_empty() || is_listed_by_its_parent(stores, &address).await {
         return refuse(
             ErrorKind::NotFound,
             "the directory has no _metadata, so the checkpoint was not completed or was discarded; give one that has it",
         );
     }
-    refuse(ErrorKind::NotFound, "nothing is there")
+    refuse(ErrorKind::NotFound, &format!("nothing is at {address}"))
 }
 
 /// The directory that the text means: itself, or the one that holds the `_metadata` it names.

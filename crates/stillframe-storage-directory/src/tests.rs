@@ -79,7 +79,9 @@ fn pointers_are_refused_with_the_reason() {
         (JOB_DIRECTORY, ErrorKind::NotFound, "has no _metadata"),
         (&format!("{JOB_DIRECTORY}/chk-2"), ErrorKind::NotFound, "has no _metadata"),
         (&format!("{JOB_DIRECTORY}/chk-2/_metadata"), ErrorKind::NotFound, "has no _metadata"),
-        (&format!("{JOB_DIRECTORY}/chk-3"), ErrorKind::NotFound, "nothing is there"),
+        (&format!("{JOB_DIRECTORY}/chk-3"), ErrorKind::NotFound, "nothing is at /c/1111"),
+        ("chk-2", ErrorKind::NotFound, "has no _metadata"),
+        ("chk-3", ErrorKind::NotFound, &format!("nothing is at {JOB_DIRECTORY}/chk-3")),
     ] {
         let error = block_on(medium.storage("/c").resolve(&Pointer::new(text))).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");

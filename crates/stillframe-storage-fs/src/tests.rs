@@ -87,6 +87,32 @@ fn leftovers_of_a_dead_publisher_do_not_keep_a_checkpoint_from_being_discarded()
 }
 
 #[test]
+fn discarding_spares_the_hidden_files_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let (pointer, _) = complete_one(&directory);
+    let foreign = [".nfs000000000000001200000001", ".notes.tmp", "notes.tmp"];
+    for name in foreign {
+        fs::write(format!("{pointer}/{name}"), b"somebody's").unwrap();
+    }
+    let coordinator = open(&directory).coordinator();
+    let error = block_on(coordinator.discard(ONE, &LocationReference::Default)).unwrap_err();
+    assert!(error.to_string().contains(&foreign.join(", ")), "{error}");
+    assert_eq!(files(Path::new(pointer.as_str())), foreign.map(|name| format!("{pointer}/{name}")));
+}
+
+#[test]
+fn a_directory_with_the_name_of_a_file_completes_and_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (pointer, _) = complete_one(&directory);
+    let job = Path::new(pointer.as_str()).parent().unwrap();
+    fs::create_dir_all(job.join("chk-2/_metadata")).unwrap();
+    fs::create_dir(job.join("_ended")).unwrap();
+    let survey = block_on(open(&directory).coordinator().survey()).unwrap();
+    assert_eq!((survey.completed, survey.incomplete), (vec![ONE], vec![CheckpointId::new(2)]));
+    assert_eq!(survey.ended, None);
+}
+
+#[test]
 fn damaged_files_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let (pointer, file) = complete_one(&directory);

@@ -5,3 +5,4 @@
 
 pub(crate) mod flights;
 mod job;
+mod watchdog;

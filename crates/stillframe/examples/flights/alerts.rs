@@ -20,16 +20,36 @@ pub(crate) enum Ownership {
 }
 
 impl Ownership {
-    /// Tells by the name. No file of ours has a name that is not UTF-8.
+    /// Tells by the whole name, for what is ours is removed by the next job: `alerts-january.csv` is somebody else's. No
+    /// file of ours has a name that is not UTF-8.
     pub(crate) fn of(name: &str) -> Self {
-        if name.starts_with(PREFIX) {
-            Self::Committed
-        } else if name.strip_prefix('.').is_some_and(|rest| rest.starts_with(PREFIX)) {
-            Self::Prepared
-        } else {
-            Self::Foreign
+        match name.strip_prefix('.') {
+            None if is_transaction(name) => Self::Committed,
+            Some(name) if is_transaction(name) => Self::Prepared,
+            _ => Self::Foreign,
         }
     }
+}
+
+/// Whether the sink gives such names: `alerts-<job>-<subtask>of<parallelism>-<number>-<random>`.
+fn is_transaction(name: &str) -> bool {
+    let hexadecimal = |text: &str, digits| {
+        text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let decimal = |text: &str, digits| text.len() >= digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(rest) = name.strip_prefix(PREFIX) else { return false };
+    let parts: Vec<_> = rest.split('-').collect();
+    let [job, writer, number, random] = parts[..] else { return false };
+    hexadecimal(job, 32)
+        && writer.split_once("of").is_some_and(|(one, all)| decimal(one, 4) && decimal(all, 4))
+        && decimal(number, 8)
+        && hexadecimal(random, 8)
+}
+
+/// The name of the committed file with this number, as the sink would give it.
+#[cfg(test)]
+pub(crate) fn committed(number: u32) -> String {
+    format!("{PREFIX}0123456789abcdef0123456789abcdef-0000of0002-{number:08}-{number:08x}")
 }
 
 /// Our regular files in the directory of alerts, in the order of their names. None if the directory does not exist.
@@ -122,32 +142,44 @@ fn bucket_of(fingerprint: u128) -> usize {
 mod tests {
     use super::*;
 
+    /// A name that the sink gave to a file.
+    const OURS: &str = "alerts-7d72d7288f46c028839e28346973aecd-0000of0002-00000012-59bec9e7";
+
     #[test]
     fn the_name_says_whose_a_file_is() {
         for (name, ownership) in [
-            ("alerts-0-1", Ownership::Committed),
-            (".alerts-0-1", Ownership::Prepared),
-            ("..alerts-0-1", Ownership::Foreign),
+            (OURS, Ownership::Committed),
+            (&format!(".{OURS}"), Ownership::Prepared),
+            (&format!("..{OURS}"), Ownership::Foreign),
+            (&format!("my-{OURS}"), Ownership::Foreign),
+            (&format!("{OURS}.bak"), Ownership::Foreign),
+            (&format!("{OURS}-0"), Ownership::Foreign),
+            (&OURS.replace("of", "-"), Ownership::Foreign),
+            (&OURS.replace("0000of", "000of"), Ownership::Foreign),
+            (&OURS.replace("00000012", "12"), Ownership::Foreign),
+            (&OURS.to_uppercase(), Ownership::Foreign),
             ("alerts", Ownership::Foreign),
-            ("my-alerts-0", Ownership::Foreign),
+            ("alerts-january.csv", Ownership::Foreign),
+            (".alerts-settings", Ownership::Foreign),
             (".gitignore", Ownership::Foreign),
         ] {
             assert_eq!(Ownership::of(name), ownership, "{name}");
         }
+        assert_eq!(Ownership::of(&committed(u32::MAX)), Ownership::Committed);
     }
 
     #[test]
     fn only_regular_files_of_ours_are_listed() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut ours: Vec<_> = (10..30).map(|number| format!("alerts-{number}")).collect();
-        ours.insert(0, ".alerts-1".into());
+        let mut ours: Vec<_> = (10..30).map(committed).collect();
+        ours.insert(0, format!(".{}", committed(1)));
         // Neither up nor down, for some file systems list in the order of creation or its reverse.
         let (even, odd) = (ours.iter().step_by(2), ours.iter().skip(1).step_by(2));
         for name in even.chain(odd).map(String::as_str).chain(["notes.txt"]) {
             fs::write(directory.path().join(name), "").expect("a file");
         }
-        fs::create_dir(directory.path().join("alerts-directory")).expect("a directory");
-        std::os::unix::fs::symlink("notes.txt", directory.path().join("alerts-link")).expect("a link");
+        fs::create_dir(directory.path().join(committed(2))).expect("a directory");
+        std::os::unix::fs::symlink("notes.txt", directory.path().join(committed(3))).expect("a link");
         let names: Vec<_> = files_of_ours(directory.path())
             .expect("a readable directory")
             .into_iter()

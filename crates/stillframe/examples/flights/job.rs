@@ -15,6 +15,7 @@ use crate::protocol::WorkerEvent;
 use crate::source::FlightSource;
 use crate::table::TableSink;
 use crate::totals::Totals;
+use crate::worker::in_one_line;
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
@@ -105,7 +106,7 @@ fn graph(options: &WorkerOptions, progress: &Arc<Progress>) -> JobGraph<Flight> 
     });
     let table = Exchange::single().only(|flight| matches!(flight, Flight::Totals(..)));
     let output = options.output.clone();
-    graph.operator("table", 1, [(totals, table)], move |_| TableSink::new(&output));
+    graph.operator("table", 1, [(totals, table)], move |task| TableSink::new(task, &output));
     graph
 }
 
@@ -127,7 +128,7 @@ fn observe(progress: &Progress, event: &JobEvent<'_>) {
         JobEvent::Aborted(aborted) => progress
             .say(WorkerEvent::Aborted { id: aborted.checkpoint.get(), reason: aborted.reason.to_string() }),
         JobEvent::Failed { cause, restart_in: Some(_), .. } => {
-            progress.say(WorkerEvent::Restarting { cause: cause.to_string() });
+            progress.say(WorkerEvent::Restarting { cause: in_one_line(*cause) });
         }
         _ => {}
     }
@@ -173,5 +174,30 @@ impl Operator<Flight> for TotalsPerOrigin {
             output.emit(Flight::Totals(*origin, *totals));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use stillframe::model::{Attempt, Name};
+    use stillframe::runtime::JobFailure;
+
+    #[test]
+    fn a_restart_is_told_with_its_causes() {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let says = Arc::clone(&said);
+        let say = move |event| says.lock().expect("one thread").push(event);
+        let cause = JobFailure::Task {
+            vertex: Name::new("table").expect("a name"),
+            subtask: 0,
+            source: "output.csv: no space left".into(),
+        };
+        let failed =
+            JobEvent::Failed { attempt: Attempt::new(0), cause: &cause, restart_in: Some(Duration::ZERO) };
+        observe(&Progress::new(1, Box::new(say)), &failed);
+        let cause = "table, subtask 0: output.csv: no space left".into();
+        assert_eq!(*said.lock().expect("one thread"), [WorkerEvent::Restarting { cause }]);
     }
 }

@@ -18,6 +18,7 @@ use stillframe::state::elements;
 
 pub(crate) struct FlightSource {
     input: PathBuf,
+    parallelism: u32,
     total: u64,
     duration: Duration,
     progress: Arc<Progress>,
@@ -47,6 +48,7 @@ impl FlightSource {
         let mine = (0..SPLITS).filter(|split| split % task.parallelism == task.subtask);
         Self {
             input: options.input.clone(),
+            parallelism: task.parallelism,
             total: options.records,
             duration: options.pace,
             progress,
@@ -66,15 +68,26 @@ impl FlightSource {
     }
 }
 
+/// The splits that a checkpoint gives to one of so many instances.
+fn restored_splits<E: AsRef<[u8]>>(elements: &[E], parallelism: u32) -> TaskResult<BTreeMap<u32, Place>> {
+    // There are splits for everybody then. Without this, a checkpoint of another job that happens to hold nothing would
+    // be taken for one of a job that has nothing left to read.
+    if elements.is_empty() && parallelism <= SPLITS {
+        return Err(TaskError::message(
+            "the checkpoint does not say how far the input was read, so it is not one of this job; restore another",
+        ));
+    }
+    let split = |element: &E| {
+        let (split, line, offset): (u32, u64, u64) = elements::decode_value(element.as_ref())?;
+        Ok((split, Place { line, offset }))
+    };
+    elements.iter().map(split).collect()
+}
+
 impl Stateful for FlightSource {
     fn open(&mut self, restored: Restored) -> TaskResult<()> {
         if restored.checkpoint.is_some() {
-            let split = |element: &_| {
-                let (split, line, offset): (u32, u64, u64) = elements::decode_value(element)?;
-                Ok((split, Place { line, offset }))
-            };
-            self.splits =
-                restored.elements.iter().map(|element| split(element)).collect::<TaskResult<_>>()?;
+            self.splits = restored_splits(&restored.elements, self.parallelism)?;
         }
         let mut reader = FlightsReader::open(&self.input)?;
         let first = self.splits.values().min().copied().filter(|place| place.line > 0);
@@ -125,5 +138,25 @@ impl Source<Flight> for FlightSource {
         let places = self.places().map(|(split, place)| (split, place.line));
         self.progress.read(records, places);
         Ok(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_that_holds_no_splits_is_of_another_job() {
+        let element = elements::encode_value(&(3_u32, 300_u64, 9_000_u64)).expect("a small value");
+        let splits = restored_splits(&[&element], SPLITS).expect("an element as it was written");
+        assert_eq!(splits, BTreeMap::from([(3, Place { line: 300, offset: 9_000 })]));
+
+        let none: [&[u8]; 0] = [];
+        for parallelism in [1, SPLITS] {
+            let error = restored_splits(&none, parallelism).expect_err("somebody must have the splits");
+            assert!(error.to_string().contains("not one of this job"), "{error}");
+        }
+        // More instances than splits: some have none.
+        assert_eq!(restored_splits(&none, SPLITS + 1).expect("nothing to read"), BTreeMap::new());
     }
 }

@@ -35,11 +35,11 @@ const LONGEST_PACE: Duration = Duration::from_secs(5);
 /// If the input is bad, which is found out before anything is touched or started, or if a worker fails by itself.
 pub(crate) fn run(args: &Args) -> Result<Verdict, Box<dyn Error>> {
     let expected = Expected::of(&args.input)?;
-    place::prepare(args)?;
     let seed = args.seed.map_or_else(getrandom::u64, Ok)?;
     let mut job = [0; 16];
     getrandom::fill(&mut job)?;
     let job = JobId::from_bytes(job);
+    place::prepare(args, job)?;
     let out = io::stdout();
     let mut live = Live::new(out, io::stdout().is_terminal(), expected.records);
     live.headline(format_args!(

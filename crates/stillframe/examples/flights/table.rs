@@ -11,6 +11,7 @@ use stillframe::state::elements;
 
 pub(crate) struct TableSink {
     output: PathBuf,
+    job: JobId,
     totals: BTreeMap<Airport, Totals>,
     /// Whether all input was processed, now or before the restored checkpoint.
     whole: bool,
@@ -19,8 +20,8 @@ pub(crate) struct TableSink {
 }
 
 impl TableSink {
-    pub(crate) fn new(output: &Path) -> Self {
-        Self { output: output.into(), totals: BTreeMap::new(), whole: false, last: None }
+    pub(crate) fn new(task: &TaskContext, output: &Path) -> Self {
+        Self { output: output.into(), job: task.job, totals: BTreeMap::new(), whole: false, last: None }
     }
 }
 
@@ -44,7 +45,7 @@ impl Stateful for TableSink {
 
     fn notify_complete(&mut self, checkpoint: CheckpointId) -> TaskResult<()> {
         if self.last.is_some_and(|last| last <= checkpoint) {
-            write_output(&self.output, &render_table(&self.totals))?;
+            write_output(&self.output, self.job, &render_table(&self.totals))?;
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ fn die_with_the_supervisor(supervisor: u32) -> Result<(), Box<dyn Error + Send +
 }
 
 /// The error and its causes.
-fn in_one_line(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn in_one_line(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

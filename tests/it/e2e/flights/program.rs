@@ -1,6 +1,7 @@
 //! The example as a program: built once, run in directories of its own.
 
 use super::departures::{Departures, sorted_lines};
+use crate::e2e::watchdog::Watchdog;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,15 +41,19 @@ fn build() -> PathBuf {
 }
 
 /// A directory for the runs of one test.
-pub(crate) struct Place(TempDir);
+pub(crate) struct Place {
+    directory: TempDir,
+    _watchdog: Watchdog,
+}
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary directory"))
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self { directory, _watchdog: Watchdog::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Writes an input file; packed, if its name says so.

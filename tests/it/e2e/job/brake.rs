@@ -76,7 +76,7 @@ impl Drop for Hold {
 
 /// Gives everything that could happen now many opportunities to happen, before a test claims that it did not.
 pub(crate) async fn settle() {
-    for _ in 0..500 {
+    for _ in 0..100 {
         // Through the queue of the runtime, and through a thread as storage operations go.
         let _ = tokio::spawn(async {}).await;
         let _ = tokio::task::spawn_blocking(|| {}).await;

@@ -69,6 +69,7 @@ async fn a_canceled_job_is_not_run_again() {
     checkpoint(&handle).await;
     handle.cancel();
     assert_eq!(handle.wait().await.expect("it is canceled").status, JobStatus::Canceled);
+    rig.open();
     let (job, events) = rig.job(&on_request(), storage);
     let error = job.with_id(ID).run().await.expect_err("a person canceled it");
     assert!(matches!(error, JobError::Ended { status: JobStatus::Canceled, .. }), "{error:?}");

@@ -113,6 +113,7 @@ async fn damaged_metadata_is_an_error_and_no_reason_to_go_further_back() {
     let (rig, directory) = (Rig::new(60), tempfile::tempdir().expect("a temporary directory"));
     rig.allow(0);
     suspended(&rig, directory.path()).await;
+    rig.open();
     let newest = directory_of(directory.path(), 4);
     let path = newest.join("_metadata");
     let length = fs::metadata(&path).expect("it exists").len() as usize;
@@ -126,7 +127,6 @@ async fn damaged_metadata_is_an_error_and_no_reason_to_go_further_back() {
         assert_eq!(events.all(), [], "byte {at}: something was started");
         flip(&path, at);
     }
-    rig.open();
     let (job, _events) = rig.job(&config(), files(directory.path()));
     job.with_id(ID).run().await.expect("as it was");
     rig.assert_exact();
@@ -137,6 +137,7 @@ async fn damaged_state_is_an_error_that_names_the_file() {
     let (rig, directory) = (Rig::new(60), tempfile::tempdir().expect("a temporary directory"));
     rig.allow(0);
     suspended(&rig, directory.path()).await;
+    rig.open();
     let entries = fs::read_dir(directory_of(directory.path(), 4)).expect("the newest checkpoint");
     let paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     let states: Vec<_> = paths.iter().filter(|path| !path.ends_with("_metadata")).collect();

@@ -68,6 +68,7 @@ async fn one_failure_too_many_fails_the_job() {
         for _ in &faults {
             handle.trigger_checkpoint().await.expect_err("it cannot be published");
         }
+        rig.open();
         let error = handle.wait().await.expect_err("that was one too many");
         let JobError::Failed { source: JobFailure::Checkpoints { reason, .. }, latest: None, .. } = error
         else {
@@ -110,6 +111,7 @@ async fn an_unknown_outcome(fault: PublishFault, restored: u64) {
     let committed = 20 * 2 * super::numbers::SPLITS;
     steering.fail_publications([fault]);
     handle.trigger_checkpoint().await.expect_err("nobody knows");
+    rig.open();
     let error = handle.wait().await.expect_err("it must not go on");
 
     let JobError::Failed { attempts: 1, source, latest: Some(_), .. } = error else { panic!("{error:?}") };
@@ -122,7 +124,6 @@ async fn an_unknown_outcome(fault: PublishFault, restored: u64) {
     assert_eq!(rig.ledger.committed().len() as u64, committed, "the second checkpoint was committed");
 
     // A successor that looks at the storage knows.
-    rig.open();
     let (job, _events) = rig.job(&on_request(), storage);
     let report = job.with_id(id).run().await.expect("nothing fails any more");
     assert_eq!(report.restored, [CheckpointId::new(restored)]);

@@ -9,6 +9,7 @@ use super::ledger::{Ledger, Writing};
 use super::numbers::{Numbers, Valve};
 use super::sums::{Item, Sum, Sums, Watched, key};
 use super::watch::Events;
+use crate::e2e::watchdog::Watchdog;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) struct Rig {
     pub(crate) right: Arc<Valve>,
     pub(crate) sums: Arc<Watched>,
     pub(crate) ledger: Arc<Ledger>,
+    _watchdog: Watchdog,
 }
 
 impl Rig {
@@ -33,6 +35,7 @@ impl Rig {
             right: Valve::new(1, length),
             sums: Arc::default(),
             ledger: Arc::default(),
+            _watchdog: Watchdog::new(),
         }
     }
 

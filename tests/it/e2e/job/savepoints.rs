@@ -101,6 +101,7 @@ async fn a_job_without_an_operator_of_the_savepoint_is_refused_by_its_name() {
     handle.cancel();
     handle.wait().await.expect("it is canceled");
 
+    rig.open();
     let storage = files(&directory.path().join("checkpoints"));
     let job = Job::new(rig.graph_named(2, "totals"), &on_request(), storage).resume_from(pointer.clone());
     let (job, events) = Events::of(job);

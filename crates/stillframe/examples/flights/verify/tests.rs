@@ -1,4 +1,5 @@
 use super::*;
+use crate::alerts::committed;
 use crate::departure::HEADER;
 use std::fs;
 use tempfile::TempDir;
@@ -26,8 +27,8 @@ impl Run {
         let expected = Expected::of(&directory.path().join("input.csv")).expect("a good input");
         let run = Self { directory, expected };
         run.output(&render_table(&run.expected.totals));
-        run.alerts("alerts-a", &[TWICE, SECOND]);
-        run.alerts("alerts-b", &[FIRST, TWICE]);
+        run.alerts(&committed(1), &[TWICE, SECOND]);
+        run.alerts(&committed(2), &[FIRST, TWICE]);
         run
     }
 
@@ -60,17 +61,17 @@ fn what_equals_the_single_pass_is_exactly_once() {
 #[test]
 fn files_that_are_foreign_or_not_committed_do_not_count() {
     let run = Run::new();
-    run.alerts(".alerts-c", &[FIRST]);
+    run.alerts(&format!(".{}", committed(3)), &[FIRST]);
     run.alerts("notes.txt", &[FIRST]);
     run.alerts(".hidden", &[FIRST]);
-    fs::create_dir(run.path("alerts").join("alerts-directory")).expect("a directory");
+    fs::create_dir(run.path("alerts").join(committed(4))).expect("a directory");
     assert_eq!(run.verdict(), "exactly once: yes");
 }
 
 #[test]
 fn a_missing_line_is_named() {
     let run = Run::new();
-    run.alerts("alerts-b", &[TWICE]);
+    run.alerts(&committed(2), &[TWICE]);
     assert_eq!(
         run.verdict(),
         format!(
@@ -82,7 +83,7 @@ fn a_missing_line_is_named() {
 #[test]
 fn a_doubled_line_is_named() {
     let run = Run::new();
-    run.alerts("alerts-c", &[TWICE]);
+    run.alerts(&committed(3), &[TWICE]);
     assert_eq!(
         run.verdict(),
         format!(
@@ -94,7 +95,7 @@ fn a_doubled_line_is_named() {
 #[test]
 fn one_line_missing_and_another_doubled_do_not_cancel_out() {
     let run = Run::new();
-    run.alerts("alerts-b", &[TWICE, SECOND]);
+    run.alerts(&committed(2), &[TWICE, SECOND]);
     assert_eq!(
         run.verdict(),
         format!(
@@ -108,7 +109,7 @@ fn one_line_missing_and_another_doubled_do_not_cancel_out() {
 fn at_most_five_lines_are_named() {
     let run = Run::new();
     let lines: Vec<_> = (0..50_000).map(|line| format!("line {line}")).collect();
-    run.alerts("alerts-c", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    run.alerts(&committed(3), &lines.iter().map(String::as_str).collect::<Vec<_>>());
     let verdict = run.verdict();
     assert!(
         verdict.starts_with("exactly once: no, the committed alerts are 50004 lines, expected 4: "),
@@ -120,20 +121,22 @@ fn at_most_five_lines_are_named() {
 #[test]
 fn a_torn_file_is_not_made_whole_by_reading_it() {
     let run = Run::new();
-    fs::write(run.path("alerts/alerts-b"), format!("{TWICE}\n{FIRST}")).expect("a file of alerts");
+    let name = committed(2);
+    fs::write(run.path("alerts").join(&name), format!("{TWICE}\n{FIRST}")).expect("a file of alerts");
     assert_eq!(
         run.verdict(),
-        "exactly once: no, the committed file alerts/alerts-b ends in the middle of a line"
+        format!("exactly once: no, the committed file alerts/{name} ends in the middle of a line")
     );
 }
 
 #[test]
 fn no_alerts_at_all_and_unreadable_ones_differ() {
     let run = Run::new();
-    fs::write(run.path("alerts/alerts-c"), "x".repeat(5000)).expect("a file");
+    let name = committed(3);
+    fs::write(run.path("alerts").join(&name), "x".repeat(5000)).expect("a file");
     assert_eq!(
         run.verdict(),
-        "exactly once: no, the alerts in alerts: alerts/alerts-c has a line longer than any alert"
+        format!("exactly once: no, the alerts in alerts: alerts/{name} has a line longer than any alert")
     );
     fs::remove_dir_all(run.path("alerts")).expect("the directory");
     assert!(run.verdict().starts_with("exactly once: no, the committed alerts are 0 lines, expected 4: "));
