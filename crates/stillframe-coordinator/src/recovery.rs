@@ -55,6 +55,12 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_with_the_last_of_all_ids_is_no_reason_to_panic() {
+        let last = CheckpointId::new(u64::MAX);
+        assert_eq!(plan_recovery(&[], &[last]).next, last, "which its storage refuses to begin again");
+    }
+
+    #[test]
     fn a_job_without_a_past_begins_with_the_first_id() {
         let fresh = Recovery { restore: None, retained: vec![], orphans: vec![], next: CheckpointId::FIRST };
         assert_eq!(plan_recovery(&[], &[]), fresh);

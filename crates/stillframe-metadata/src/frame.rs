@@ -115,6 +115,7 @@ fn body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
 /// bincode, and everything there is to know about it.
 mod codec {
     use super::{DeserializeOwned, FormatError, Serialize, String, ToString, Vec};
+    use alloc::format;
     use bincode::config;
     use bincode::serde::{decode_from_slice, encode_to_vec};
 
@@ -136,8 +137,8 @@ mod codec {
 
     fn limited<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, FormatError> {
         let config = config::legacy().with_limit::<LIMIT>();
-        let (value, consumed) =
-            decode_from_slice(bytes, config).map_err(|error| invalid(error.to_string()))?;
+        let (value, consumed) = decode_from_slice(bytes, config)
+            .map_err(|error| invalid(format!("does not hold a value of the expected type ({error})")))?;
         if consumed != bytes.len() {
             return Err(FormatError::TrailingBytes {
                 found: (bytes.len() - consumed) as u64,

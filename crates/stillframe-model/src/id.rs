@@ -81,13 +81,11 @@ macro_rules! number {
                 self.0
             }
 
-            /// The one after this.
-            ///
-            /// # Panics
-            /// When the numbers are used up, which takes centuries at any rate a machine can reach.
+            /// The one after this. The last number, which only a forged name can bring about, is followed by itself;
+            /// whatever is made under it again is refused as already existing.
             #[must_use]
             pub const fn next(self) -> Self {
-                Self(self.0.checked_add(1).expect("ids do not run out"))
+                Self(self.0.saturating_add(1))
             }
         }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
 use stillframe_model::{
-    CheckpointId, FailureReason, JobStatus, LocationReference, RequestId, TaskId, VertexId,
+    CheckpointId, FailureReason, JobStatus, LocationReference, Pointer, RequestId, TaskId, VertexId,
 };
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
@@ -35,6 +35,8 @@ pub(crate) struct Attempt<'a, T> {
     pub(crate) storage: Arc<dyn StorageAccess>,
     pub(crate) recovery: Recovery,
     pub(crate) restored: Option<CheckpointId>,
+    /// Where that one is.
+    pub(crate) pointer: Option<Pointer>,
     pub(crate) states: BTreeMap<TaskId, TaskState>,
     pub(crate) observer: Observer,
     pub(crate) offload: Offload,

@@ -148,7 +148,8 @@ pub enum JobError {
     Failed {
         /// How often it was run.
         attempts: u32,
-        /// Its newest completed checkpoint in this process, which may have been kept.
+        /// Its newest completed checkpoint: of this process, or the one that it was restored from. Whether it still exists
+        /// depends on the retention.
         latest: Option<Pointer>,
         /// The last failure.
         source: JobFailure,

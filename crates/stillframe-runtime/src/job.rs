@@ -146,6 +146,7 @@ impl<T: Record> Job<T> {
         let observer = self.recording(&report, &newest);
         let offload = Offload::new();
         let mut number = AttemptNumber::new(0);
+        let mut restored_from = None;
         loop {
             let failures = number.get() + 1;
             let on_failure = |cause: &JobFailure| {
@@ -163,6 +164,7 @@ impl<T: Record> Job<T> {
                         report.attempts += 1;
                         report.restored.extend(attempt.restored);
                     });
+                    restored_from = attempt.pointer.take().or(restored_from);
                     observer(&JobEvent::Started { attempt: number, restored: attempt.restored });
                     attempt.run(&mut commands, on_failure).await
                 }
@@ -180,7 +182,8 @@ impl<T: Record> Job<T> {
                 AttemptEnd::Failed(failure) => failure,
             };
             let Some(delay) = self.restart.after(failures, &failure) else {
-                let latest = finish(&report, JobStatus::Failed).latest.map(|latest| latest.pointer);
+                let completed = finish(&report, JobStatus::Failed).latest.map(|latest| latest.pointer);
+                let latest = completed.or(restored_from);
                 return Err(JobError::Failed { attempts: failures, latest, source: failure });
             };
             if let Some(status) = pause(&mut commands, delay).await {
@@ -202,13 +205,14 @@ impl<T: Record> Job<T> {
         let plan = self.graph.plan(id, number)?;
         let storage = self.open(offload, id).await?;
         let recovered = self.recover(offload, &storage, &plan, observer).await?;
-        Ok(recovered.map(|(recovery, restored, states)| Attempt {
+        Ok(recovered.map(|Recovered { recovery, restored, pointer, states }| Attempt {
             graph: &self.graph,
             plan,
             config: &self.config,
             storage,
             recovery,
             restored,
+            pointer,
             states,
             observer: Arc::clone(observer),
             offload: offload.clone(),
@@ -233,6 +237,7 @@ impl<T: Record> Job<T> {
             storage,
             recovery: plan_recovery(&survey.completed, &survey.incomplete),
             restored: None,
+            pointer: None,
             states: BTreeMap::new(),
             observer,
             offload: offload.clone(),
@@ -302,17 +307,26 @@ impl<T: Record> Job<T> {
                 let resolve = async move { storage.resolve(&pointer).await };
                 (perform(offload, "resolve pointer", resolve).await?, Origin::Foreign)
             }
-            (None, None) => return Ok(Some((recovery, None, BTreeMap::new()))),
+            (None, None) => {
+                let states = BTreeMap::new();
+                return Ok(Some(Recovered { recovery, restored: None, pointer: None, states }));
+            }
         };
         let plan = plan.clone();
+        let pointer = Some(location.pointer().clone());
         let load = async move { Ok(restore::load(location, origin, &plan).await) };
         let states = perform(offload, "read checkpoint", load).await??;
         let restored = states.values().find_map(|state| state.restored.checkpoint);
-        Ok(Some((recovery, restored, states)))
+        Ok(Some(Recovered { recovery, restored, pointer, states }))
     }
 }
 
-type Recovered = (Recovery, Option<CheckpointId>, BTreeMap<TaskId, TaskState>);
+struct Recovered {
+    recovery: Recovery,
+    restored: Option<CheckpointId>,
+    pointer: Option<Pointer>,
+    states: BTreeMap<TaskId, TaskState>,
+}
 
 async fn survey(offload: &Offload, storage: &Arc<dyn StorageAccess>) -> Result<Survey, JobError> {
     let coordinator = storage.coordinator();

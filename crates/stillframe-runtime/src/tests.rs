@@ -284,3 +284,27 @@ async fn what_a_run_killed_at_its_end_left_behind_is_removed() {
     assert_eq!((report.status, report.attempts), (JobStatus::Finished, 0));
     assert_eq!(shelf.completed(), []);
 }
+
+#[tokio::test]
+async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_from() {
+    let (shelf, id) = (Shelf::default(), JobId::from_bytes([3; 16]));
+    let (completed, mut completions) = mpsc::unbounded_channel();
+    let handle = job(&shelf, |_: &[CheckpointId]| Ok(SourceStatus::Idle(SOON)))
+        .with_id(id)
+        .on_event(move |event| {
+            if let JobEvent::Completed(_) = event {
+                let _ = completed.send(());
+            }
+        })
+        .start();
+    completions.recv().await.unwrap();
+    handle.suspend();
+    handle.wait().await.unwrap();
+
+    let ended = job(&shelf, |_: &[CheckpointId]| broken())
+        .with_id(id)
+        .with_restart(RestartStrategy::None)
+        .run()
+        .await;
+    assert!(matches!(ended, Err(JobError::Failed { latest: Some(_), .. })), "{ended:?}");
+}

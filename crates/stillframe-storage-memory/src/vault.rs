@@ -69,8 +69,8 @@ impl Vault {
         let mut jobs = self.lock();
         let Entry::Occupied(mut entry) = jobs.entry(job) else { return };
         entry.get_mut().checkpoints.remove(&checkpoint);
-        // A job without checkpoints that has not ended is as good as none, so that the vault does not grow
-        // with the number of jobs a process has run.
+        // A job without checkpoints that has not ended is as good as none. Of one that has ended a few bytes
+        // stay, which say so.
         if entry.get().checkpoints.is_empty() && entry.get().ended.is_none() {
             entry.remove();
         }

@@ -47,7 +47,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
 
-    /// Restore the new job from this checkpoint or savepoint, and keep the alerts that are there
+    /// Restore the new job from this checkpoint or savepoint, and keep the alerts that are there. Once: a second job from
+    /// the same pointer would write the same alerts again
     #[arg(long, value_name = "POINTER")]
     pub(crate) resume: Option<String>,
 

@@ -130,8 +130,21 @@ fn observe(progress: &Progress, event: &JobEvent<'_>) {
         JobEvent::Failed { cause, restart_in: Some(_), .. } => {
             progress.say(WorkerEvent::Restarting { cause: in_one_line(*cause) });
         }
+        JobEvent::CaptureFailed { checkpoint, message, .. } => {
+            warn(progress, format!("the state of checkpoint {checkpoint} could not be written: {message}"));
+        }
+        JobEvent::DiscardFailed { checkpoint, message } => {
+            warn(progress, format!("checkpoint {checkpoint} could not be removed: {message}"));
+        }
+        JobEvent::ConcludeFailed { message } => {
+            warn(progress, format!("the end of the job could not be put on record: {message}"));
+        }
         _ => {}
     }
+}
+
+fn warn(progress: &Progress, message: String) {
+    progress.say(WorkerEvent::Warning { message });
 }
 
 /// Keeps the totals of its airports; passes alerts on as they come, and the totals at the end.

@@ -20,6 +20,8 @@ pub(crate) enum WorkerEvent {
     Aborted { id: u64, reason: String },
     /// The job failed and will be restored within the process.
     Restarting { cause: String },
+    /// Something went wrong that the job can live with, such as a file that could not be removed.
+    Warning { message: String },
     /// The whole input is processed, and its results are committed and written.
     Finished { position: u64, records: u64, checkpoints: u64 },
     /// The worker gives up and ends with an exit status other than 0.
@@ -43,6 +45,7 @@ impl fmt::Display for WorkerEvent {
             }
             Self::Aborted { id, reason } => write!(f, "aborted id={id} reason={}", Escaped(reason)),
             Self::Restarting { cause } => write!(f, "restarting cause={}", Escaped(cause)),
+            Self::Warning { message } => write!(f, "warning message={}", Escaped(message)),
             Self::Finished { position, records, checkpoints } => {
                 write!(f, "finished position={position} records={records} checkpoints={checkpoints}")
             }
@@ -92,6 +95,7 @@ fn parse(line: &str) -> Option<WorkerEvent> {
         },
         "aborted" => WorkerEvent::Aborted { id: fields.number("id")?, reason: fields.text("reason")? },
         "restarting" => WorkerEvent::Restarting { cause: fields.text("cause")? },
+        "warning" => WorkerEvent::Warning { message: fields.text("message")? },
         "finished" => WorkerEvent::Finished {
             position: fields.number("position")?,
             records: fields.number("records")?,
@@ -175,6 +179,7 @@ mod tests {
             WorkerEvent::Aborted { id: 1, reason: text.clone() },
             WorkerEvent::Aborted { id: 1, reason: String::new() },
             WorkerEvent::Restarting { cause: text.clone() },
+            WorkerEvent::Warning { message: text.clone() },
             WorkerEvent::Finished { position: 1, records: 2, checkpoints: 3 },
             WorkerEvent::Failed { message: text },
         ] {

@@ -173,6 +173,7 @@ impl Supervisor<'_> {
             WorkerEvent::Restarting { cause } => {
                 self.live.note(format_args!("restart within the worker: {cause}"))
             }
+            WorkerEvent::Warning { message } => self.live.note(format_args!("warning: {message}")),
             WorkerEvent::Progress { .. } => {}
             WorkerEvent::Completed { .. } | WorkerEvent::Aborted { .. } => {}
             WorkerEvent::Finished { .. } | WorkerEvent::Failed { .. } => return,

@@ -51,6 +51,7 @@ impl Tally {
                 self.position = *position;
                 self.finished = true;
             }
+            WorkerEvent::Warning { .. } => {}
             WorkerEvent::Failed { .. } => self.running = false,
         }
     }
