@@ -1,5 +1,6 @@
 //! Savepoints belong to a person: the job does not remove them, and another job goes on from them.
 
+use super::brake::settle;
 use super::rig::{Rig, files, memory, on_request};
 use super::watch::{Events, Seen};
 use std::fs;
@@ -26,6 +27,7 @@ async fn a_savepoint_outlives_the_job_and_commits_nothing() {
     let id = handle.id();
     rig.processed(20).await;
     let outcome = savepoint(&handle, &directory.path().join("mine")).await;
+    settle().await;
     assert_eq!(rig.ledger.committed(), [], "it is no checkpoint of the job");
     super::rig::checkpoint(&handle).await;
     rig.open();
