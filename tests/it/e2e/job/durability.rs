@@ -42,6 +42,7 @@ async fn nothing_is_acknowledged_before_it_is_durable() {
     rig.open();
     let report = handle.wait().await.expect("nothing failed");
     assert!(report.completed > 1 && outcome.checkpoint == CheckpointId::FIRST, "{report:?}");
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 
@@ -61,6 +62,7 @@ async fn nothing_is_committed_before_the_checkpoint_is_published() {
     request.await.expect("it is published now");
     rig.open();
     handle.wait().await.expect("nothing failed");
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 
@@ -77,13 +79,14 @@ async fn the_job_waits_for_its_last_checkpoint() {
     let report = running.await.expect("nothing failed");
     assert_eq!((report.completed, report.status), (1, JobStatus::Finished));
     assert_eq!(events.count(|seen| matches!(seen, Seen::Triggered(_))), 1);
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_sink_commits_what_a_checkpoint_covers_and_not_what_came_later() {
     let (rig, steering) = (Rig::new(60), Arc::<Steering>::default());
-    let (handle, _events) = started(&rig, &steering).await;
+    let (handle, events) = started(&rig, &steering).await;
     super::rig::checkpoint(&handle).await;
     rig.allow(55);
     rig.processed(55).await;
@@ -102,5 +105,6 @@ async fn the_sink_commits_what_a_checkpoint_covers_and_not_what_came_later() {
     request.await.expect("it is published now");
     rig.open();
     handle.wait().await.expect("nothing failed");
+    events.assert_undisturbed();
     rig.assert_exact();
 }

@@ -21,6 +21,7 @@ async fn a_checkpoint_waits_for_the_preparations() {
     request.await.expect("the sinks are prepared now");
     rig.open();
     handle.wait().await.expect("nothing failed");
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 

@@ -22,7 +22,7 @@ async fn a_savepoint_outlives_the_job_and_commits_nothing() {
     let (rig, directory) = (Rig::new(40), tempfile::tempdir().expect("a temporary directory"));
     rig.allow(20);
     let checkpoints = directory.path().join("checkpoints");
-    let (job, _events) = rig.job(&on_request(), files(&checkpoints));
+    let (job, events) = rig.job(&on_request(), files(&checkpoints));
     let handle = job.start();
     let id = handle.id();
     rig.processed(20).await;
@@ -32,6 +32,7 @@ async fn a_savepoint_outlives_the_job_and_commits_nothing() {
     super::rig::checkpoint(&handle).await;
     rig.open();
     handle.wait().await.expect("nothing fails");
+    events.assert_undisturbed();
     rig.assert_exact();
     assert!(Path::new(outcome.pointer.as_str()).join("_metadata").is_file(), "it was removed");
     let rest = fs::read_dir(checkpoints.join(id.to_string())).expect("the directory of the job");
@@ -62,6 +63,7 @@ async fn a_new_job_goes_on_from_a_savepoint_at_another_parallelism() {
                 valve.restored().len() == 12 && valve.restored().values().all(|position| *position == 20)
             );
         }
+        events.assert_undisturbed();
         rig.assert_exact();
         assert!(Path::new(pointer.as_str()).join("_metadata").is_file(), "it was removed");
     }
@@ -120,12 +122,13 @@ async fn a_storage_that_keeps_no_savepoints_refuses_and_the_job_goes_on() {
     rig.allow(20);
     let mut config = on_request();
     config.set_tolerable_checkpoint_failure_number(1);
-    let (job, _events) = rig.job(&config, memory());
+    let (job, events) = rig.job(&config, memory());
     let handle = job.start();
     rig.processed(20).await;
     let error = handle.trigger_savepoint(None).await.expect_err("memory keeps none");
     assert!(error.to_string().contains("FileSystemCheckpointStorage"), "{error}");
     rig.open();
     handle.wait().await.expect("it was one request");
+    events.assert_undisturbed();
     rig.assert_exact();
 }

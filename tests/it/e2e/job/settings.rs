@@ -42,6 +42,7 @@ async fn the_interval_is_from_one_trigger_to_the_next() {
         }
         rig.open();
         handle.wait().await.expect("nothing fails");
+        events.assert_undisturbed();
         rig.assert_exact();
     }
 }
@@ -73,6 +74,7 @@ async fn a_checkpoint_that_takes_too_long_is_given_up() {
     rig.open();
     let report = handle.wait().await.expect("one failure is tolerated");
     assert_eq!((report.attempts, report.aborted), (1, 1));
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 
@@ -99,6 +101,7 @@ async fn a_pause_follows_every_completed_checkpoint() {
     assert!(apart(completed, next, Duration::from_secs(8)), "{:?}", next.duration_since(completed));
     rig.open();
     handle.wait().await.expect("nothing fails");
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 
@@ -122,6 +125,7 @@ async fn begun_at_once(max_concurrent: u32) -> usize {
     drop(hold);
     rig.open();
     handle.wait().await.expect("nothing fails");
+    events.assert_undisturbed();
     rig.assert_exact();
     begun - ended
 }
@@ -146,6 +150,7 @@ async fn without_an_interval_there_is_the_last_checkpoint_and_no_other() {
     rig.open();
     let report = handle.wait().await.expect("nothing fails");
     assert_eq!((report.completed, report.aborted), (1, 0));
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 
@@ -157,6 +162,7 @@ async fn a_job_with_an_interval_takes_a_last_checkpoint_too() {
     let report = job.run().await.expect("nothing fails");
     assert_eq!((report.completed, events.completions()), (1, 1));
     assert!(begin.elapsed() < Duration::from_secs(3_600), "it waited for the next periodic one");
+    events.assert_undisturbed();
     rig.assert_exact();
 }
 

@@ -85,6 +85,12 @@ impl Events {
         self.all().iter().filter(|seen| fits(seen)).count()
     }
 
+    /// # Panics
+    /// If an attempt failed: what a restart made good again was not right.
+    pub(crate) fn assert_undisturbed(&self) {
+        assert_eq!(self.count(|seen| matches!(seen, Seen::Failed(_))), 0, "{:?}", self.all());
+    }
+
     /// How many checkpoints have completed so far.
     pub(crate) fn completions(&self) -> usize {
         self.count(|seen| matches!(seen, Seen::Completed(_)))
