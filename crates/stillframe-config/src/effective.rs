@@ -3,7 +3,7 @@
 use crate::ExternalizedCheckpointRetention;
 use core::num::NonZeroU32;
 use core::time::Duration;
-use stillframe_model::{JobStatus, StorageDescriptor};
+use stillframe_model::{CheckpointId, JobStatus, StorageDescriptor};
 
 /// What actually applies. Each group goes by value to its one reader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,13 +11,15 @@ pub struct EffectiveConfig {
     /// For the coordinator: when to trigger and when to give up.
     pub schedule: Schedule,
     /// For the tasks: what a barrier does.
-    pub barriers: BarrierPolicy,
+    pub barriers: Barriers,
     /// For the coordinator: how many failures are too many.
     pub tolerance: FailureTolerance,
     /// For the coordinator: what is kept.
     pub retention: Retention,
     /// For whoever opens the storage.
     pub storage: StorageDescriptor,
+    /// For whoever restores the job.
+    pub recovery: Recovery,
 }
 
 /// When checkpoints are triggered and how long they may take.
@@ -25,12 +27,36 @@ pub struct EffectiveConfig {
 pub struct Schedule {
     /// Between periodic triggers; at least [`min_pause`](Self::min_pause). `None`: no periodic checkpoints.
     pub interval: Option<Duration>,
+    /// The same while a source works off a backlog; at least the normal interval. `None`: no periodic checkpoints then.
+    pub interval_during_backlog: Option<Duration>,
     /// From trigger to durable.
     pub timeout: Duration,
     /// From completion to the next periodic trigger.
     pub min_pause: Duration,
     /// In progress at once; forced requests go beyond it.
     pub max_concurrent: NonZeroU32,
+    /// Whether checkpoints go on when some tasks have finished.
+    pub after_tasks_finish: bool,
+}
+
+/// What a barrier does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Barriers {
+    /// What a task does when a barrier arrives.
+    pub policy: BarrierPolicy,
+    /// How barriers overtake records. `None`: they do not. Only with [`BarrierPolicy::Align`] and one checkpoint at a time.
+    pub unaligned: Option<Unaligned>,
+    /// How long an unaligned checkpoint first tries to align.
+    pub alignment_timeout: Duration,
+}
+
+/// How barriers overtake records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unaligned {
+    /// How many subtasks share one file of overtaken records.
+    pub max_subtasks_per_channel_state_file: NonZeroU32,
+    /// Whether the firing of timers may be interrupted by a barrier.
+    pub interruptible_timers: bool,
 }
 
 /// What a task does about barriers.
@@ -81,4 +107,11 @@ impl Retention {
             ) => true,
         }
     }
+}
+
+/// What a job begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Recovery {
+    /// When this checkpoint is restored, records that its barriers had overtaken are not.
+    pub ignored_in_flight_data: Option<CheckpointId>,
 }

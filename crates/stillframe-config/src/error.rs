@@ -1,4 +1,5 @@
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// A setting was refused, and the config left as it was.
@@ -19,5 +20,36 @@ impl ConfigError {
     #[must_use]
     pub fn option(&self) -> &'static str {
         self.option
+    }
+}
+
+/// Every setting of a configuration that was refused, in the order of the [options](crate::OPTIONS). None of it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Lines(errors))]
+pub struct ConfigErrors {
+    errors: Vec<ConfigError>,
+}
+
+impl ConfigErrors {
+    /// `Ok` if there is none.
+    pub(crate) fn from_all(errors: Vec<ConfigError>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(Self { errors }) }
+    }
+
+    /// The errors, at least one.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.errors.iter()
+    }
+}
+
+/// One after the other.
+pub(crate) struct Lines<'a, T>(pub(crate) &'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Lines<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(index, line)| match index {
+            0 => write!(f, "{line}"),
+            _ => write!(f, "; {line}"),
+        })
     }
 }

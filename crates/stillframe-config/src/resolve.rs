@@ -1,11 +1,20 @@
+//! From wishes to what applies.
+
+mod adjustment;
+mod storage;
+mod violation;
+
+pub use adjustment::Adjustment;
+pub use violation::{Violation, Violations};
+
+use crate::option::Millis;
 use crate::{
-    BarrierPolicy, CheckpointConfig, CheckpointingMode, EffectiveConfig, FailureTolerance, Retention,
-    Schedule,
+    BarrierPolicy, Barriers, CheckpointConfig, CheckpointingMode, EffectiveConfig, FailureTolerance,
+    GraphDescription, OPTIONS, Recovery, Retention, Schedule, Unaligned,
 };
 use alloc::vec::Vec;
-use core::fmt;
+use core::num::NonZeroU32;
 use core::time::Duration;
-use stillframe_model::StorageDescriptor;
 
 /// A config with everything decided, and what had to be changed to get there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,124 +25,143 @@ pub struct Resolved {
     pub adjustments: Vec<Adjustment>,
 }
 
-/// A wish that could not be granted as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Adjustment {
-    /// The minimum pause is longer than a year, and was cut to that.
-    MinPauseCapped {
-        /// What was asked for.
-        asked: Duration,
-    },
-    /// The interval is shorter than the minimum pause, which would hold back every trigger; it was raised to the pause.
-    IntervalRaised {
-        /// What was asked for.
-        asked: Duration,
-        /// What applies.
-        effective: Duration,
-    },
-}
-
-impl fmt::Display for Adjustment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MinPauseCapped { asked } => {
-                write!(f, "the minimum pause of {asked:?} was cut to {MAX_MIN_PAUSE:?}, the longest there is")
-            }
-            Self::IntervalRaised { asked, effective } => {
-                write!(f, "the interval of {asked:?} was raised to the minimum pause of {effective:?}")
-            }
-        }
-    }
-}
-
 /// 365 days, as in Flink's coordinator.
 const MAX_MIN_PAUSE: Duration = Duration::from_secs(365 * 86_400);
 
 impl CheckpointConfig {
-    /// Decides what applies. Total: every config that can be built has an effective one.
-    #[must_use]
-    pub fn resolve(&self) -> Resolved {
+    /// Decides what applies to a job with this graph: what Flink decides when it builds the graph of a job, its coordinator
+    /// and its storage.
+    ///
+    /// # Errors
+    /// With every rule that is broken.
+    pub fn resolve(&self, graph: &GraphDescription) -> Result<Resolved, Violations> {
         let mut adjustments = Vec::new();
-        let asked = self.min_pause_between_checkpoints();
-        let min_pause = asked.min(MAX_MIN_PAUSE);
-        if min_pause < asked {
-            adjustments.push(Adjustment::MinPauseCapped { asked });
+        let mut violations = Vec::new();
+        let is_periodic = self.is_checkpointing_enabled() && !graph.batch;
+        if self.is_checkpointing_enabled() && graph.batch {
+            adjustments.push(Adjustment::BatchWithoutCheckpoints);
         }
-        let interval = self.checkpoint_interval().map(|asked| {
-            let effective = asked.max(min_pause);
-            if effective > asked {
-                adjustments.push(Adjustment::IntervalRaised { asked, effective });
-            }
-            effective
-        });
+        if is_periodic {
+            self.check_graph(graph, &mut violations);
+        }
+        let schedule = self.schedule(is_periodic, &mut adjustments, &mut violations);
+        let barriers = self.barriers(is_periodic, &mut adjustments, &mut violations);
+        if let Some(asked) = self.settings.num_retained.filter(|number| *number < 1) {
+            adjustments.push(Adjustment::RetainedRaised { asked });
+        }
+        let storage =
+            storage::resolve(self, &mut adjustments).map_err(|violation| violations.push(violation));
+        let pending = OPTIONS.iter().filter(|option| option.is_changed(&self.settings));
+        adjustments.extend(pending.filter_map(Adjustment::pending));
+        let (Ok(storage), []) = (storage, violations.as_slice()) else {
+            return Err(Violations::new(violations));
+        };
         let effective = EffectiveConfig {
-            schedule: Schedule {
-                interval,
-                timeout: self.checkpoint_timeout(),
-                min_pause,
-                max_concurrent: self.max_concurrent_checkpoints(),
-            },
-            barriers: match self.checkpointing_mode() {
-                CheckpointingMode::ExactlyOnce => BarrierPolicy::Align,
-                CheckpointingMode::AtLeastOnce => BarrierPolicy::Track,
-            },
+            schedule,
+            barriers,
             tolerance: match self.tolerable_checkpoint_failure_number() {
-                u32::MAX => FailureTolerance::Unlimited,
+                Self::UNLIMITED_TOLERABLE_FAILURE_NUMBER => FailureTolerance::Unlimited,
                 number => FailureTolerance::UpTo(number),
             },
             retention: Retention {
                 max_retained: self.num_retained_checkpoints(),
                 on_end: self.externalized_checkpoint_retention(),
             },
-            storage: self
-                .checkpoint_storage()
-                .cloned()
-                .unwrap_or_else(|| StorageDescriptor::new(StorageDescriptor::JOB_MANAGER)),
+            storage,
+            recovery: Recovery { ignored_in_flight_data: self.checkpoint_id_of_ignored_in_flight_data() },
         };
-        Resolved { effective, adjustments }
+        Ok(Resolved { effective, adjustments })
+    }
+
+    fn check_graph(&self, graph: &GraphDescription, violations: &mut Vec<Violation>) {
+        let is_unaligned = self.is_unaligned_checkpoints_enabled();
+        let is_unforced = is_unaligned && !self.is_force_unaligned_checkpoints();
+        if graph.iterative && !self.is_force_checkpointing() {
+            violations.push(Violation::Iterations);
+        }
+        if graph.iterative && is_unforced {
+            violations.push(Violation::UnalignedIterations);
+        }
+        if graph.custom_partitioner && is_unforced {
+            violations.push(Violation::UnalignedCustomPartitioner);
+        }
+        if graph.input_selectable {
+            violations.push(Violation::InputSelectable);
+        }
+    }
+
+    fn schedule(
+        &self,
+        is_periodic: bool,
+        adjustments: &mut Vec<Adjustment>,
+        violations: &mut Vec<Violation>,
+    ) -> Schedule {
+        let asked = self.min_pause_between_checkpoints();
+        let min_pause = asked.min(MAX_MIN_PAUSE);
+        if min_pause < asked {
+            adjustments.push(Adjustment::MinPauseCapped { asked, effective: min_pause });
+        }
+        let raise = |asked: Duration| asked.max(min_pause);
+        // The longest interval is Flink's way to say that there is none.
+        let asked = self.checkpoint_interval().filter(|interval| *interval < Millis::MAX.duration());
+        let backlog = match self.checkpoint_interval_during_backlog() {
+            None => asked,
+            Some(Duration::ZERO) => None,
+            Some(backlog) => {
+                if asked.is_none_or(|interval| backlog < interval) {
+                    violations.push(Violation::BacklogIntervalTooShort { backlog, interval: asked });
+                }
+                Some(backlog)
+            }
+        };
+        let interval = asked.filter(|_| is_periodic);
+        if let Some(asked) = interval
+            && raise(asked) > asked
+        {
+            adjustments.push(Adjustment::IntervalRaised { asked, effective: raise(asked) });
+        }
+        Schedule {
+            interval: interval.map(raise),
+            interval_during_backlog: backlog.filter(|_| is_periodic).map(raise),
+            timeout: self.checkpoint_timeout(),
+            min_pause,
+            max_concurrent: self.max_concurrent_checkpoints(),
+            after_tasks_finish: self.is_checkpoints_after_tasks_finish_enabled(),
+        }
+    }
+
+    fn barriers(
+        &self,
+        is_periodic: bool,
+        adjustments: &mut Vec<Adjustment>,
+        violations: &mut Vec<Violation>,
+    ) -> Barriers {
+        let mode = self.checkpointing_mode();
+        let is_asked = is_periodic && self.is_unaligned_checkpoints_enabled();
+        if is_asked && mode == CheckpointingMode::AtLeastOnce {
+            adjustments.push(Adjustment::UnalignedNeedsExactlyOnce);
+        }
+        let is_unaligned = is_asked && mode == CheckpointingMode::ExactlyOnce;
+        let max_concurrent = self.max_concurrent_checkpoints();
+        if is_unaligned && max_concurrent > NonZeroU32::MIN {
+            violations.push(Violation::UnalignedNotConcurrent { max_concurrent });
+        }
+        if is_unaligned && self.is_approximate_local_recovery_enabled() {
+            violations.push(Violation::UnalignedApproximateRecovery);
+        }
+        Barriers {
+            policy: match mode {
+                CheckpointingMode::ExactlyOnce => BarrierPolicy::Align,
+                CheckpointingMode::AtLeastOnce => BarrierPolicy::Track,
+            },
+            unaligned: is_unaligned.then(|| Unaligned {
+                max_subtasks_per_channel_state_file: self.max_subtasks_per_channel_state_file(),
+                interruptible_timers: self.is_unaligned_checkpoints_interruptible_timers_enabled(),
+            }),
+            alignment_timeout: self.alignment_timeout(),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ExternalizedCheckpointRetention as R;
-    use stillframe_model::JobStatus as J;
-
-    #[test]
-    fn an_interval_below_the_pause_is_raised_and_said_so() {
-        let mut config = CheckpointConfig::default();
-        config.set_checkpoint_interval(Duration::from_secs(1)).unwrap();
-        config.set_min_pause_between_checkpoints(Duration::from_secs(5));
-        let Resolved { effective, adjustments } = config.resolve();
-        assert_eq!(effective.schedule.interval, Some(Duration::from_secs(5)));
-        assert_eq!(
-            adjustments,
-            [Adjustment::IntervalRaised { asked: Duration::from_secs(1), effective: Duration::from_secs(5) }]
-        );
-    }
-
-    #[test]
-    fn each_setting_reaches_its_group() {
-        let mut config = CheckpointConfig::default();
-        config.set_checkpointing_mode(CheckpointingMode::AtLeastOnce);
-        config.set_tolerable_checkpoint_failure_number(u32::MAX);
-        let effective = config.resolve().effective;
-        assert_eq!(effective.barriers, BarrierPolicy::Track);
-        assert_eq!(effective.tolerance, FailureTolerance::Unlimited);
-        assert_eq!(effective.storage.kind, StorageDescriptor::JOB_MANAGER);
-        assert_eq!(effective.schedule.interval, None);
-    }
-
-    #[test]
-    fn retention_follows_the_recorded_table() {
-        let kept = |on_end| {
-            let retention = Retention { max_retained: core::num::NonZeroU32::MIN, on_end };
-            [J::Finished, J::Canceled, J::Failed, J::Suspended].map(|status| retention.keeps_after(status))
-        };
-        assert_eq!(kept(R::NoExternalizedCheckpoints), [false, false, false, true]);
-        assert_eq!(kept(R::DeleteOnCancellation), [false, false, true, true]);
-        assert_eq!(kept(R::RetainOnCancellation), [false, true, true, true]);
-    }
-}
+mod tests;

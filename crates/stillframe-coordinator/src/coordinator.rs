@@ -22,7 +22,7 @@ use stillframe_model::{CheckpointId, FailureReason, Now, OpId, TaskId, Timestamp
 ///
 /// ```
 /// use core::time::Duration;
-/// use stillframe_config::CheckpointConfig;
+/// use stillframe_config::{CheckpointConfig, GraphDescription};
 /// use stillframe_coordinator::{Coordinator, Effect, Event, JobPlan, Recovery, VertexPlan, plan_recovery};
 /// use stillframe_model::{Attempt, JobId, Name, Now, Timestamp};
 ///
@@ -30,7 +30,8 @@ use stillframe_model::{CheckpointId, FailureReason, Now, OpId, TaskId, Timestamp
 /// let plan = JobPlan { job: JobId::from_bytes([1; 16]), attempt: Attempt::new(0), vertices: vec![source] };
 /// let mut config = CheckpointConfig::default();
 /// config.set_checkpoint_interval(Duration::from_secs(1))?;
-/// let mut coordinator = Coordinator::new(plan, &config.resolve().effective, plan_recovery(&[], &[]));
+/// let effective = config.resolve(&GraphDescription::default())?.effective;
+/// let mut coordinator = Coordinator::new(plan, &effective, plan_recovery(&[], &[]));
 ///
 /// let effects = coordinator.handle(Now::default(), Event::StartPeriodic { first_after: Duration::from_millis(300) });
 /// assert_eq!(effects, []);

@@ -10,7 +10,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::time::Duration;
-use stillframe_config::{CheckpointConfig, ExternalizedCheckpointRetention};
+use stillframe_config::{CheckpointConfig, ExternalizedCheckpointRetention, GraphDescription};
 use stillframe_model::*;
 
 /// Two sources and one other task, and a clock that moves when told.
@@ -61,7 +61,11 @@ impl World {
     }
 
     fn restored(config: &CheckpointConfig, recovery: Recovery) -> Self {
-        let coordinator = Coordinator::new(plan(), &config.resolve().effective, recovery);
+        let coordinator = Coordinator::new(
+            plan(),
+            &config.resolve(&GraphDescription::default()).unwrap().effective,
+            recovery,
+        );
         Self { coordinator, now: Duration::ZERO, effects: vec![], reports: vec![] }
     }
 

@@ -1,14 +1,19 @@
+use crate::Redacted;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use core::fmt;
 
-/// A storage as configuration: enough to build it again in another process. Holds no secret.
+/// A storage as configuration: enough to build it again in another process.
+///
+/// Credentials belong into the environment of the processes. Where an address carries some all the same, `Debug`
+/// leaves them out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct StorageDescriptor {
     /// Which storage, as registered.
     pub kind: Cow<'static, str>,
-    /// Its settings.
+    /// Its settings. What is not here has its default.
     pub options: BTreeMap<Cow<'static, str>, OptionValue>,
 }
 
@@ -17,6 +22,18 @@ impl StorageDescriptor {
     pub const JOB_MANAGER: &'static str = "jobmanager";
     /// The kind of `FileSystemCheckpointStorage`.
     pub const FILE_SYSTEM: &'static str = "filesystem";
+
+    /// The option for the largest state of a storage in memory, in bytes. Flink has no key for it, only an argument of
+    /// this name.
+    pub const MAX_STATE_SIZE: &'static str = "max-state-size";
+    /// The option for the address below which checkpoints go.
+    pub const CHECKPOINTS_DIRECTORY: &'static str = "execution.checkpointing.dir";
+    /// The option for the address below which savepoints go when a request names none.
+    pub const SAVEPOINT_DIRECTORY: &'static str = "execution.checkpointing.savepoint-dir";
+    /// The option for the size in bytes up to which state goes into the metadata instead of a file of its own.
+    pub const FS_SMALL_FILE_THRESHOLD: &'static str = "execution.checkpointing.data-inline-threshold";
+    /// The option for the size in bytes of the buffer in front of a file.
+    pub const FS_WRITE_BUFFER_SIZE: &'static str = "execution.checkpointing.write-buffer-size";
 
     /// A storage of this kind without settings.
     #[must_use]
@@ -33,11 +50,20 @@ impl StorageDescriptor {
 }
 
 /// The value of one storage setting.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum OptionValue {
     /// Text, such as a directory.
     Text(String),
     /// A size in bytes.
     Size(u64),
+}
+
+impl fmt::Debug for OptionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&Redacted::new(text)).finish(),
+            Self::Size(size) => f.debug_tuple("Size").field(size).finish(),
+        }
+    }
 }

@@ -246,7 +246,7 @@ impl<T: Record> Attempt<'_, T> {
                 let unit = vertex.unit.clone();
                 let driver = Task {
                     id: task,
-                    machine: TaskMachine::new(gate.len(), self.config.barriers, self.own_restored()),
+                    machine: TaskMachine::new(gate.len(), self.config.barriers.policy, self.own_restored()),
                     output: Output::new(edges),
                     control: receiver,
                     coordinator: inbox.clone(),

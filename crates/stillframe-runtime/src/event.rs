@@ -1,6 +1,7 @@
 use crate::JobFailure;
 use std::sync::Arc;
 use std::time::Duration;
+use stillframe_config::Adjustment;
 use stillframe_coordinator::{Aborted, Completed};
 use stillframe_model::{Attempt, CheckpointId, CheckpointKind, FailureReason, JobStatus, TaskId};
 
@@ -8,6 +9,8 @@ use stillframe_model::{Attempt, CheckpointId, CheckpointKind, FailureReason, Job
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobEvent<'a> {
+    /// A setting does not apply as it was set. Said before the first attempt.
+    Adjusted(&'a Adjustment),
     /// An execution attempt begins.
     Started {
         /// Which one of this process.

@@ -2,6 +2,7 @@ use crate::{Exchange, JobError, Operator, Record, Source, TaskContext};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use stillframe_config::GraphDescription;
 use stillframe_coordinator::{JobPlan, VertexPlan};
 use stillframe_model::{Attempt, JobId, Name, VertexId};
 use stillframe_state::key_group;
@@ -98,6 +99,12 @@ impl<T: Record> JobGraph<T> {
     }
 
     /// Checks the graph, and says who takes part in checkpoints.
+    /// What the rules about checkpoints have to know of it. This runner has neither cycles nor partitioners of the user.
+    #[must_use]
+    pub fn description(&self) -> GraphDescription {
+        GraphDescription::default()
+    }
+
     pub(crate) fn plan(&self, job: JobId, attempt: Attempt) -> Result<JobPlan, JobError> {
         let problem = |problem: String| JobError::Graph { problem };
         let mut vertices: Vec<VertexPlan> = Vec::new();

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use stillframe_config::{CheckpointConfig, EffectiveConfig};
+use stillframe_config::{Adjustment, CheckpointConfig, EffectiveConfig, Resolved, Violations};
 use stillframe_coordinator::{Event, JobPlan, Recovery, plan_recovery};
 use stillframe_model::{
     Attempt as AttemptNumber, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Pointer,
@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 pub struct Job<T> {
     graph: JobGraph<T>,
     config: EffectiveConfig,
+    adjustments: Vec<Adjustment>,
     storage: Arc<dyn CheckpointStorage>,
     id: Option<JobId>,
     resume: Option<Pointer>,
@@ -71,17 +72,25 @@ impl RestartStrategy {
 impl<T: Record> Job<T> {
     /// A new job with this graph. The config's own storage descriptor is for callers who build the storage from it; here
     /// the storage is given.
-    #[must_use]
-    pub fn new(graph: JobGraph<T>, config: &CheckpointConfig, storage: Arc<dyn CheckpointStorage>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// If the config breaks a rule.
+    pub fn new(
+        graph: JobGraph<T>,
+        config: &CheckpointConfig,
+        storage: Arc<dyn CheckpointStorage>,
+    ) -> Result<Self, Violations> {
+        let Resolved { effective, adjustments } = config.resolve(&graph.description())?;
+        Ok(Self {
             graph,
-            config: config.resolve().effective,
+            config: effective,
+            adjustments,
             storage,
             id: None,
             resume: None,
             restart: RestartStrategy::default(),
             observer: Arc::new(|_| {}),
-        }
+        })
     }
 
     /// Under which id its checkpoints are kept and looked for. Drawn at random if it is not given.
@@ -144,6 +153,9 @@ impl<T: Record> Job<T> {
         let report = Arc::new(Mutex::new(JobReport::new(JobStatus::Finished)));
         let newest = Arc::new(AtomicU64::new(0));
         let observer = self.recording(&report, &newest);
+        for adjustment in &self.adjustments {
+            observer(&JobEvent::Adjusted(adjustment));
+        }
         let offload = Offload::new();
         let mut number = AttemptNumber::new(0);
         let mut restored_from = None;

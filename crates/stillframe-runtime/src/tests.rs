@@ -155,7 +155,7 @@ fn job(
         let (heard, mut read) = (Arc::clone(&told), read.clone());
         Scripted { read: move || read(&heard.lock().unwrap_or_else(PoisonError::into_inner)), told }
     });
-    Job::new(graph, &config, Arc::new(storage.clone()) as Arc<dyn CheckpointStorage>)
+    Job::new(graph, &config, Arc::new(storage.clone()) as Arc<dyn CheckpointStorage>).expect("a valid config")
 }
 
 fn broken() -> TaskResult<SourceStatus> {

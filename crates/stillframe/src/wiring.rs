@@ -5,10 +5,10 @@ use stillframe_runtime::{Job, JobGraph, JobReport, Record};
 /// A job with this graph, whose checkpoints go to the storage that the config describes.
 ///
 /// # Errors
-/// If this build has no such storage, or its settings are not valid.
+/// If the config breaks a rule, if this build has no such storage, or if its settings are not valid.
 pub fn job<T: Record>(graph: JobGraph<T>, config: &CheckpointConfig) -> Result<Job<T>, Error> {
-    let storage = builtin_storages().build(&config.resolve().effective.storage)?;
-    Ok(Job::new(graph, config, storage))
+    let storage = builtin_storages().build(&config.resolve(&graph.description())?.effective.storage)?;
+    Ok(Job::new(graph, config, storage)?)
 }
 
 /// Runs a new job with this graph to its end.

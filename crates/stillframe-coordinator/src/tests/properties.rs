@@ -139,7 +139,11 @@ impl Observer {
 const STRANGER: TaskId = task(9, 9);
 
 fn run(config: &CheckpointConfig, steps: Vec<Step>) {
-    let mut coordinator = Coordinator::new(plan(), &config.resolve().effective, plan_recovery(&[], &[]));
+    let mut coordinator = Coordinator::new(
+        plan(),
+        &config.resolve(&GraphDescription::default()).unwrap().effective,
+        plan_recovery(&[], &[]),
+    );
     let mut observer = Observer::default();
     let mut now = Duration::ZERO;
     let mut next_request = 0;

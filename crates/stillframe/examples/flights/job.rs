@@ -119,6 +119,7 @@ fn write_alert(flight: &Flight, file: &mut dyn Write) -> std::io::Result<()> {
 
 fn observe(progress: &Progress, event: &JobEvent<'_>) {
     match event {
+        JobEvent::Adjusted(adjustment) => warn(progress, adjustment.to_string()),
         JobEvent::Started { .. } => progress.starting(),
         JobEvent::Completed(completed) => progress.completed(
             completed.checkpoint.get(),

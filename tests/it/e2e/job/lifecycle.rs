@@ -80,7 +80,9 @@ async fn a_canceled_job_is_not_run_again() {
 async fn a_job_that_failed_for_good_is_not_run_again() {
     let (rig, storage) = (Rig::new(20), memory());
     rig.sums.fail_from(0, Fault::Error, 1);
-    let job = Job::new(rig.graph(2), &on_request(), Arc::clone(&storage)).with_restart(RestartStrategy::None);
+    let job = Job::new(rig.graph(2), &on_request(), Arc::clone(&storage))
+        .expect("a valid config")
+        .with_restart(RestartStrategy::None);
     job.with_id(ID).run().await.expect_err("it fails");
     let (job, _events) = rig.job(&on_request(), storage);
     let error = job.with_id(ID).run().await.expect_err("it failed for good");
@@ -92,7 +94,7 @@ async fn a_job_that_waits_for_its_restart_can_be_stopped_and_asked_nothing() {
     let (rig, storage) = (Rig::new(20), memory());
     rig.sums.fail_from(0, Fault::Error, u32::MAX);
     let restart = RestartStrategy::FixedDelay { attempts: 3, delay: Duration::from_secs(3_600) };
-    let job = Job::new(rig.graph(2), &on_request(), storage).with_restart(restart);
+    let job = Job::new(rig.graph(2), &on_request(), storage).expect("a valid config").with_restart(restart);
     let (job, mut events) = Events::of(job);
     let handle = job.start();
     events.next(|seen| matches!(seen, Seen::Failed(_)).then_some(())).await;

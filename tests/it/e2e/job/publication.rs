@@ -60,7 +60,9 @@ async fn one_failure_too_many_fails_the_job() {
         let (rig, steering) = (Rig::new(40), Arc::<Steering>::default());
         rig.allow(20);
         let storage = steering.around(memory());
-        let job = Job::new(rig.graph(2), &tolerating(tolerated), storage).with_restart(RestartStrategy::None);
+        let job = Job::new(rig.graph(2), &tolerating(tolerated), storage)
+            .expect("a valid config")
+            .with_restart(RestartStrategy::None);
         let (job, _events) = Events::of(job);
         let handle = job.start();
         rig.processed(20).await;

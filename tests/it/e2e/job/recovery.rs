@@ -77,8 +77,11 @@ async fn a_job_that_always_fails_says_who_and_why() {
 async fn a_job_that_always_panics_says_where_and_what() {
     let rig = Rig::new(20);
     rig.sums.fail_from(0, Fault::Panic, u32::MAX);
-    let (job, _events) =
-        Events::of(Job::new(rig.graph(1), &on_request(), memory()).with_restart(RestartStrategy::None));
+    let (job, _events) = Events::of(
+        Job::new(rig.graph(1), &on_request(), memory())
+            .expect("a valid config")
+            .with_restart(RestartStrategy::None),
+    );
     let error = job.run().await.expect_err("it always fails");
     let JobError::Failed { attempts: 1, latest: None, source, .. } = error else { panic!("{error:?}") };
     assert!(source.to_string().starts_with("sums, subtask 0, panicked: no place for "), "{source}");
@@ -88,7 +91,9 @@ async fn a_job_that_always_panics_says_where_and_what() {
 async fn a_failed_task_is_named_with_its_subtask() {
     let rig = Rig::new(20);
     rig.sums.fail_from(0, Fault::Error, u32::MAX);
-    let job = Job::new(rig.graph(3), &on_request(), memory()).with_restart(RestartStrategy::None);
+    let job = Job::new(rig.graph(3), &on_request(), memory())
+        .expect("a valid config")
+        .with_restart(RestartStrategy::None);
     let error = job.run().await.expect_err("it always fails");
     let JobError::Failed { source: JobFailure::Task { vertex, subtask, .. }, .. } = error else {
         panic!("{error:?}")
@@ -170,7 +175,8 @@ async fn the_source_and_the_operator_that_come_along_survive_as_well() {
         ForEach::new(move |sum: Word| output.lock().expect("nothing panics while it holds this").push(sum))
     });
     let restart = RestartStrategy::FixedDelay { attempts: 1, delay: Duration::ZERO };
-    let handle = Job::new(graph, &on_request(), memory()).with_restart(restart).start();
+    let handle =
+        Job::new(graph, &on_request(), memory()).expect("a valid config").with_restart(restart).start();
     let newest = checkpoint(&handle).await;
     armed.store(true, Ordering::SeqCst);
     open.store(true, Ordering::SeqCst);

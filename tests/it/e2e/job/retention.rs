@@ -14,7 +14,9 @@ async fn left_behind(base: &Path, retention: ExternalizedCheckpointRetention, en
     rig.allow(10);
     let mut config = on_request();
     config.set_externalized_checkpoint_retention(retention);
-    let job = Job::new(rig.graph(2), &config, files(base)).with_restart(RestartStrategy::None);
+    let job = Job::new(rig.graph(2), &config, files(base))
+        .expect("a valid config")
+        .with_restart(RestartStrategy::None);
     let (job, _events) = Events::of(job);
     let handle = job.start();
     let directory = base.join(handle.id().to_string());

@@ -95,7 +95,9 @@ impl Rig {
         storage: Arc<dyn CheckpointStorage>,
     ) -> (Job<Item>, Events) {
         let restart = RestartStrategy::FixedDelay { attempts: 3, delay: Duration::ZERO };
-        Events::of(Job::new(self.graph(parallelism), config, storage).with_restart(restart))
+        Events::of(
+            Job::new(self.graph(parallelism), config, storage).expect("a valid config").with_restart(restart),
+        )
     }
 
     /// Waits until so many numbers of each split of both sources were processed, when nothing was processed twice.

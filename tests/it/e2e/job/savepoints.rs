@@ -107,7 +107,9 @@ async fn a_job_without_an_operator_of_the_savepoint_is_refused_by_its_name() {
 
     rig.open();
     let storage = files(&directory.path().join("checkpoints"));
-    let job = Job::new(rig.graph_named(2, "totals"), &on_request(), storage).resume_from(pointer.clone());
+    let job = Job::new(rig.graph_named(2, "totals"), &on_request(), storage)
+        .expect("a valid config")
+        .resume_from(pointer.clone());
     let (job, events) = Events::of(job);
     let error = job.run().await.expect_err("its sums have no place");
     let JobError::Mismatch { pointer: named, problem, .. } = &error else { panic!("{error:?}") };

@@ -206,7 +206,8 @@ async fn state_beyond_the_limit_of_memory_fails_the_checkpoint_by_name() {
     let storage = JobManagerCheckpointStorage::new().with_max_state_size(64).expect("not zero");
     let mut config = on_request();
     config.set_tolerable_checkpoint_failure_number(u32::MAX);
-    let (job, events) = Events::of(Job::new(rig.graph(1), &config, Arc::new(storage)));
+    let (job, events) =
+        Events::of(Job::new(rig.graph(1), &config, Arc::new(storage)).expect("a valid config"));
     let handle = job.start();
     rig.processed(10).await;
     handle.trigger_checkpoint().await.expect_err("its state is too large");

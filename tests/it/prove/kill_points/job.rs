@@ -56,7 +56,9 @@ pub(super) fn run(directory: &Path, die_at: Option<u64>) -> Result<JobReport, Jo
     let storage = Arc::new(KillingStorage::new(Arc::new(storage), &points));
     let mut config = CheckpointConfig::default();
     config.set_checkpoint_interval(Duration::from_millis(10)).expect("ten milliseconds are allowed");
-    let job = Job::new(graph(directory, &points), &config, storage).with_id(JobId::from_bytes([7; 16]));
+    let job = Job::new(graph(directory, &points), &config, storage)
+        .expect("a valid config")
+        .with_id(JobId::from_bytes([7; 16]));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
     runtime.expect("a runtime").block_on(job.run())
 }

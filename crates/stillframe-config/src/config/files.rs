@@ -1,0 +1,137 @@
+//! How state becomes files, and where copies of them are.
+
+use super::CheckpointConfig;
+use crate::ConfigError;
+use crate::option::{Count, Finite, MemorySize, Value};
+use alloc::string::String;
+use core::num::NonZeroU32;
+
+impl CheckpointConfig {
+    /// Whether a checkpoint refers to files of earlier ones instead of writing everything again.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.incremental")]
+    pub fn is_incremental_checkpoints_enabled(&self) -> bool {
+        self.settings.incremental()
+    }
+
+    /// Sets whether a checkpoint refers to files of earlier ones instead of writing everything again.
+    pub fn set_incremental_checkpoints(&mut self, enabled: bool) -> &mut Self {
+        self.settings.incremental = Some(enabled);
+        self
+    }
+
+    /// Whether workers keep a copy of their state on their own disk.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.local-backup.enabled")]
+    pub fn is_local_backup_enabled(&self) -> bool {
+        self.settings.local_backup()
+    }
+
+    /// Sets whether workers keep a copy of their state on their own disk.
+    pub fn set_local_backup(&mut self, enabled: bool) -> &mut Self {
+        self.settings.local_backup = Some(enabled);
+        self
+    }
+
+    /// Where workers keep these copies.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.local-backup.dirs")]
+    pub fn local_backup_dirs(&self) -> Option<&str> {
+        self.settings.local_backup_dirs.as_deref()
+    }
+
+    /// Sets where workers keep these copies: one or more directories, with commas between them.
+    pub fn set_local_backup_dirs(&mut self, dirs: impl Into<String>) -> &mut Self {
+        self.settings.local_backup_dirs = Some(dirs.into());
+        self
+    }
+
+    /// Whether small files of state are merged into larger ones.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.file-merging.enabled")]
+    pub fn is_file_merging_enabled(&self) -> bool {
+        self.settings.file_merging()
+    }
+
+    /// Sets whether small files of state are merged into larger ones.
+    pub fn set_file_merging(&mut self, enabled: bool) -> &mut Self {
+        self.settings.file_merging = Some(enabled);
+        self
+    }
+
+    /// Whether a merged file may hold state of several checkpoints.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.file-merging.across-checkpoint-boundary")]
+    pub fn is_file_merging_across_checkpoint_boundary_enabled(&self) -> bool {
+        self.settings.file_merging_across_checkpoints()
+    }
+
+    /// Sets whether a merged file may hold state of several checkpoints.
+    pub fn set_file_merging_across_checkpoint_boundary(&mut self, enabled: bool) -> &mut Self {
+        self.settings.file_merging_across_checkpoints = Some(enabled);
+        self
+    }
+
+    /// How many bytes a merged file may reach.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.file-merging.max-file-size")]
+    pub fn file_merging_max_file_size(&self) -> u64 {
+        self.settings.file_merging_max_file_size().bytes()
+    }
+
+    /// Sets how many bytes a merged file may reach.
+    pub fn set_file_merging_max_file_size(&mut self, bytes: u64) -> &mut Self {
+        self.settings.file_merging_max_file_size = Some(MemorySize::new(bytes));
+        self
+    }
+
+    /// Whether a writer waits when all merged files are in use, instead of beginning another.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.file-merging.pool-blocking")]
+    pub fn is_file_merging_pool_blocking(&self) -> bool {
+        self.settings.file_merging_pool_blocking()
+    }
+
+    /// Sets whether a writer waits when all merged files are in use.
+    pub fn set_file_merging_pool_blocking(&mut self, blocking: bool) -> &mut Self {
+        self.settings.file_merging_pool_blocking = Some(blocking);
+        self
+    }
+
+    /// How many subtasks share one merged file.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.file-merging.max-subtasks-per-file")]
+    pub fn file_merging_max_subtasks_per_file(&self) -> NonZeroU32 {
+        self.settings.file_merging_max_subtasks().get()
+    }
+
+    /// Sets how many subtasks share one merged file.
+    pub fn set_file_merging_max_subtasks_per_file(&mut self, number: NonZeroU32) -> &mut Self {
+        self.settings.file_merging_max_subtasks = Some(Count::new(number.get()));
+        self
+    }
+
+    /// How many times the size of the live state the merged files may take before live state is copied out of them; below 1
+    /// it never is.
+    #[must_use]
+    #[doc(alias = "execution.checkpointing.file-merging.max-space-amplification")]
+    pub fn file_merging_max_space_amplification(&self) -> f32 {
+        self.settings.file_merging_space_amplification().get()
+    }
+
+    /// Sets how many times the size of the live state the merged files may take.
+    ///
+    /// # Errors
+    /// For a number that is not finite.
+    pub fn set_file_merging_max_space_amplification(
+        &mut self,
+        factor: f32,
+    ) -> Result<&mut Self, ConfigError> {
+        let Some(factor) = Finite::new(factor) else {
+            let option = "execution.checkpointing.file-merging.max-space-amplification";
+            return Err(ConfigError::new(option, factor, Finite::ALLOWED));
+        };
+        self.settings.file_merging_space_amplification = Some(factor);
+        Ok(self)
+    }
+}

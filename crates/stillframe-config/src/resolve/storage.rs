@@ -1,0 +1,141 @@
+//! Which storage it is, and what the settings add to it. The order is that of Flink's `CheckpointStorageLoader`.
+
+use super::{Adjustment, Violation};
+use crate::CheckpointConfig;
+use alloc::vec::Vec;
+use stillframe_model::{FileSystemDescriptor, JobManagerDescriptor, OptionValue, StorageDescriptor};
+
+/// The inline threshold and the write buffer that apply to a storage that brings these of its own, if any.
+struct Sizes {
+    threshold: u32,
+    buffer: u32,
+}
+
+pub(super) fn resolve(
+    config: &CheckpointConfig,
+    adjustments: &mut Vec<Adjustment>,
+) -> Result<StorageDescriptor, Violation> {
+    match (&config.storage, config.checkpoint_storage_kind()) {
+        (Some(storage), _) => complete(config, storage, adjustments),
+        (None, Some(kind)) if kind.eq_ignore_ascii_case(StorageDescriptor::JOB_MANAGER) => {
+            Ok(job_manager(config, JobManagerDescriptor::new(), adjustments))
+        }
+        (None, Some(kind)) if kind.eq_ignore_ascii_case(StorageDescriptor::FILE_SYSTEM) => {
+            let dir = config.checkpoint_storage_dir().ok_or(Violation::StorageWithoutDirectory)?;
+            file_system(config, FileSystemDescriptor::new(dir.clone()), adjustments)
+        }
+        (None, Some(kind)) => Ok(custom(config, kind)),
+        (None, None) => match config.checkpoint_storage_dir() {
+            Some(dir) => file_system(config, FileSystemDescriptor::new(dir.clone()), adjustments),
+            None => Ok(job_manager(config, JobManagerDescriptor::new(), adjustments)),
+        },
+    }
+}
+
+/// A storage that was given. What it leaves open comes from the settings; one of somebody else is complete as it is.
+fn complete(
+    config: &CheckpointConfig,
+    storage: &StorageDescriptor,
+    adjustments: &mut Vec<Adjustment>,
+) -> Result<StorageDescriptor, Violation> {
+    match storage.kind.as_ref() {
+        StorageDescriptor::JOB_MANAGER => {
+            let storage = JobManagerDescriptor::try_from(storage).map_err(Violation::Storage)?;
+            Ok(job_manager(config, storage, adjustments))
+        }
+        StorageDescriptor::FILE_SYSTEM => file_system(
+            config,
+            FileSystemDescriptor::try_from(storage).map_err(Violation::Storage)?,
+            adjustments,
+        ),
+        _ => Ok(storage.clone()),
+    }
+}
+
+fn job_manager(
+    config: &CheckpointConfig,
+    mut storage: JobManagerDescriptor,
+    adjustments: &mut Vec<Adjustment>,
+) -> StorageDescriptor {
+    if storage.checkpoint_path().is_none()
+        && let Some(dir) = config.checkpoint_storage_dir()
+    {
+        storage = storage.with_checkpoint_path(dir.clone());
+    }
+    if storage.savepoint_path().is_none()
+        && let Some(dir) = config.savepoint_dir()
+    {
+        storage = storage.with_savepoint_path(dir.clone());
+    }
+    let awaits = "files of the storage in memory";
+    if storage.checkpoint_path().is_some() {
+        adjustments.push(Adjustment::Pending { option: StorageDescriptor::CHECKPOINTS_DIRECTORY, awaits });
+    }
+    if storage.savepoint_path().is_some() {
+        adjustments.push(Adjustment::Pending { option: StorageDescriptor::SAVEPOINT_DIRECTORY, awaits });
+    }
+    storage.into()
+}
+
+fn file_system(
+    config: &CheckpointConfig,
+    mut storage: FileSystemDescriptor,
+    adjustments: &mut Vec<Adjustment>,
+) -> Result<StorageDescriptor, Violation> {
+    if storage.savepoint_path().is_none()
+        && let Some(dir) = config.savepoint_dir()
+    {
+        storage = storage.with_savepoint_path(dir.clone());
+    }
+    let Sizes { threshold, buffer } = sizes(config, &storage, adjustments);
+    let storage = storage.with_min_file_size_threshold(threshold).map_err(Violation::Storage)?;
+    Ok(storage.with_write_buffer_size(buffer).into())
+}
+
+fn sizes(
+    config: &CheckpointConfig,
+    storage: &FileSystemDescriptor,
+    adjustments: &mut Vec<Adjustment>,
+) -> Sizes {
+    let threshold = storage.explicit_min_file_size_threshold().unwrap_or_else(|| {
+        let asked = config.settings.inline_threshold().bytes();
+        let allowed = u32::try_from(asked)
+            .ok()
+            .filter(|bytes| *bytes <= FileSystemDescriptor::MAX_FILE_STATE_THRESHOLD);
+        allowed.unwrap_or_else(|| {
+            let effective = storage.min_file_size_threshold();
+            adjustments.push(Adjustment::InlineThresholdIgnored { asked, effective });
+            effective
+        })
+    });
+    let explicit = storage.explicit_write_buffer_size();
+    let buffer = explicit.unwrap_or_else(|| config.write_buffer_size()).max(threshold);
+    // The default is below the default threshold; that is nothing to speak of.
+    if explicit.is_none()
+        && let Some(asked) = config.settings.write_buffer
+        && i64::from(asked) < i64::from(threshold)
+    {
+        adjustments.push(Adjustment::WriteBufferRaised { asked, effective: buffer });
+    }
+    Sizes { threshold, buffer }
+}
+
+/// A storage of somebody else gets what was set, under Flink's keys.
+fn custom(config: &CheckpointConfig, kind: &str) -> StorageDescriptor {
+    let mut storage = StorageDescriptor::new(alloc::string::String::from(kind));
+    let text = |text: &str| OptionValue::Text(text.into());
+    if let Some(dir) = config.checkpoint_storage_dir() {
+        storage = storage.with(StorageDescriptor::CHECKPOINTS_DIRECTORY, text(dir.as_str()));
+    }
+    if let Some(dir) = config.savepoint_dir() {
+        storage = storage.with(StorageDescriptor::SAVEPOINT_DIRECTORY, text(dir.as_str()));
+    }
+    if let Some(bytes) = config.settings.inline_threshold {
+        storage = storage.with(StorageDescriptor::FS_SMALL_FILE_THRESHOLD, OptionValue::Size(bytes.bytes()));
+    }
+    if config.settings.write_buffer.is_some() {
+        let bytes = config.write_buffer_size();
+        storage = storage.with(StorageDescriptor::FS_WRITE_BUFFER_SIZE, OptionValue::Size(bytes.into()));
+    }
+    storage
+}

@@ -1,0 +1,94 @@
+use core::fmt::{self, Write};
+
+/// A text as it may be shown to anybody: if it is an address, without the secret in it.
+///
+/// In `s3://key:secret@bucket/x` that is what stands between the first colon of the authority and the last `@`. The
+/// text need not be a valid address, and the secret may contain slashes, which end an authority; so too much is
+/// left out rather than too little.
+///
+/// ```
+/// use stillframe_model::Redacted;
+///
+/// assert_eq!(Redacted::new("s3://key:se/cret@bucket/x").to_string(), "s3://key:***@bucket/x");
+/// assert_eq!(Redacted::new("hdfs://namenode:8020/x").to_string(), "hdfs://namenode:8020/x");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Redacted<'a> {
+    before: &'a str,
+    after: Option<&'a str>,
+}
+
+impl<'a> Redacted<'a> {
+    /// Finds the secret.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        let from = match text.split_once(':') {
+            Some((scheme, rest)) if rest.starts_with("//") => scheme.len() + "://".len(),
+            _ if text.starts_with("//") => "//".len(),
+            _ => 0,
+        };
+        let secret = text[from..].find(':').zip(text.rfind('@'));
+        match secret {
+            Some((colon, at)) if from + colon < at => {
+                Self { before: &text[..=from + colon], after: Some(&text[at..]) }
+            }
+            _ => Self { before: text, after: None },
+        }
+    }
+}
+
+impl fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.before)?;
+        self.after.map_or(Ok(()), |after| write!(f, "***{after}"))
+    }
+}
+
+impl fmt::Debug for Redacted<'_> {
+    /// In quotes and escaped, as a string is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}", self.before.escape_debug())?;
+        self.after.map_or(Ok(()), |after| write!(f, "***{}", after.escape_debug()))?;
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
+
+    #[test]
+    fn no_place_of_a_secret_is_shown() {
+        for text in [
+            "s3://key:SECRET@bucket/x",
+            "s3://key:SEC/RET@bucket/x",
+            "s3://key:SEC@RET@bucket/x",
+            "s3://key:SEC:RET@bucket/x",
+            "s3://key:SEC//RET@bucket",
+            "s3:////key:SECRET@bucket/x",
+            "s3:/key:SECRET@bucket/x",
+            "s3:key:SEC//a:RET@bucket/x",
+            "//key:SECRET@bucket/x",
+            "key:SECRET@bucket/x",
+            " s3://key:SECRET@bucket/x",
+            "s3://:SECRET@bucket/x",
+            "s3:\\\\key:SECRET@bucket",
+        ] {
+            let redacted = Redacted::new(text);
+            for shown in [redacted.to_string(), format!("{redacted:?}")] {
+                assert!(!shown.contains("SEC") && !shown.contains("RET"), "{shown}");
+                assert!(shown.contains("***@bucket"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_shown_as_it_is() {
+        for text in ["", "@", ":", "a@b:c", "s3://user@bucket:80/x", "file:/a\nb", "s3://bucket/a:b"] {
+            assert_eq!(Redacted::new(text).to_string(), text);
+            assert_eq!(format!("{:?}", Redacted::new(text)), format!("{text:?}"));
+        }
+    }
+}
