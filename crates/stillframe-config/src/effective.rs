@@ -3,7 +3,7 @@
 use crate::ExternalizedCheckpointRetention;
 use core::num::NonZeroU32;
 use core::time::Duration;
-use stillframe_model::{CheckpointId, JobStatus, StorageDescriptor};
+use stillframe_model::{CheckpointId, JobStatus, Pointer, StorageDescriptor};
 
 /// What actually applies. Each group goes by value to its one reader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -110,8 +110,12 @@ impl Retention {
 }
 
 /// What a job begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recovery {
+    /// The snapshot that a new job begins with.
+    pub path: Option<Pointer>,
+    /// Whether state in it that no operator claims is left out instead of refused.
+    pub ignore_unclaimed_state: bool,
     /// When this checkpoint is restored, records that its barriers had overtaken are not.
     pub ignored_in_flight_data: Option<CheckpointId>,
 }

@@ -15,6 +15,7 @@ use crate::{
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::time::Duration;
+use stillframe_model::Pointer;
 
 /// A config with everything decided, and what had to be changed to get there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,11 @@ impl CheckpointConfig {
                 on_end: self.externalized_checkpoint_retention(),
             },
             storage,
-            recovery: Recovery { ignored_in_flight_data: self.checkpoint_id_of_ignored_in_flight_data() },
+            recovery: Recovery {
+                path: self.recovery_path().map(Pointer::new),
+                ignore_unclaimed_state: self.is_ignore_unclaimed_state_enabled(),
+                ignored_in_flight_data: self.checkpoint_id_of_ignored_in_flight_data(),
+            },
         };
         Ok(Resolved { effective, adjustments })
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::Adjustment;
 use stillframe_coordinator::{Aborted, Completed};
-use stillframe_model::{Attempt, CheckpointId, CheckpointKind, FailureReason, JobStatus, TaskId};
+use stillframe_model::{Attempt, CheckpointId, CheckpointKind, FailureReason, JobStatus, Name, TaskId};
 
 /// What observers of a job are told, as it happens.
 #[derive(Debug)]
@@ -17,6 +17,12 @@ pub enum JobEvent<'a> {
         attempt: Attempt,
         /// The checkpoint that it was restored from.
         restored: Option<CheckpointId>,
+    },
+    /// The snapshot that the job begins with has state of operators that the job does not have. It is left out, as the
+    /// config wishes.
+    StateLeftOut {
+        /// These operators.
+        operators: &'a [Name],
     },
     /// A checkpoint has begun.
     Triggered {

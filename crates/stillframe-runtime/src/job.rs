@@ -3,7 +3,7 @@ use crate::error::chain;
 use crate::event::{JobEvent, Observer};
 use crate::handle::Command;
 use crate::offload::Offload;
-use crate::restore::{self, Origin, TaskState};
+use crate::restore::{self, Loaded, Origin, TaskState};
 use crate::{JobError, JobFailure, JobGraph, JobHandle, JobReport, Record};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -81,13 +81,14 @@ impl<T: Record> Job<T> {
         storage: Arc<dyn CheckpointStorage>,
     ) -> Result<Self, Violations> {
         let Resolved { effective, adjustments } = config.resolve(&graph.description())?;
+        let resume = effective.recovery.path.clone();
         Ok(Self {
             graph,
             config: effective,
             adjustments,
             storage,
             id: None,
-            resume: None,
+            resume,
             restart: RestartStrategy::default(),
             observer: Arc::new(|_| {}),
         })
@@ -100,8 +101,8 @@ impl<T: Record> Job<T> {
         self
     }
 
-    /// Begins with the state of this checkpoint or savepoint, which is left alone. Only used as long as the job has no
-    /// checkpoint of its own.
+    /// Begins with the state of this checkpoint or savepoint, which is left alone, instead of the one that the config names.
+    /// Only used as long as the job has no checkpoint of its own.
     #[must_use]
     pub fn resume_from(mut self, pointer: Pointer) -> Self {
         self.resume = Some(pointer);
@@ -317,7 +318,8 @@ impl<T: Record> Job<T> {
             (None, Some(pointer)) => {
                 let (storage, pointer) = (Arc::clone(&self.storage), pointer.clone());
                 let resolve = async move { storage.resolve(&pointer).await };
-                (perform(offload, "resolve pointer", resolve).await?, Origin::Foreign)
+                let ignore_unclaimed = self.config.recovery.ignore_unclaimed_state;
+                (perform(offload, "resolve pointer", resolve).await?, Origin::Foreign { ignore_unclaimed })
             }
             (None, None) => {
                 let states = BTreeMap::new();
@@ -327,7 +329,10 @@ impl<T: Record> Job<T> {
         let plan = plan.clone();
         let pointer = Some(location.pointer().clone());
         let load = async move { Ok(restore::load(location, origin, &plan).await) };
-        let states = perform(offload, "read checkpoint", load).await??;
+        let Loaded { states, left_out } = perform(offload, "read checkpoint", load).await??;
+        if !left_out.is_empty() {
+            observer(&JobEvent::StateLeftOut { operators: &left_out });
+        }
         let restored = states.values().find_map(|state| state.restored.checkpoint);
         Ok(Some(Recovered { recovery, restored, pointer, states }))
     }

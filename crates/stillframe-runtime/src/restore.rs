@@ -26,7 +26,18 @@ pub(crate) enum Origin {
     /// This job's own, with this id.
     Own(CheckpointId),
     /// Somebody's, given by a person.
-    Foreign,
+    Foreign {
+        /// Whether state that no operator of the job claims is left out instead of refused.
+        ignore_unclaimed: bool,
+    },
+}
+
+/// What is in a checkpoint for a job.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) states: BTreeMap<TaskId, TaskState>,
+    /// The operators whose state no operator of the job claims.
+    pub(crate) left_out: Vec<Name>,
 }
 
 /// Reads a checkpoint and deals its state to the tasks of the plan.
@@ -34,7 +45,7 @@ pub(crate) async fn load(
     location: Arc<dyn CompletedLocation>,
     origin: Origin,
     plan: &JobPlan,
-) -> Result<BTreeMap<TaskId, TaskState>, JobError> {
+) -> Result<Loaded, JobError> {
     let pointer = location.pointer().clone();
     let bytes = location.metadata().await?;
     let metadata =
@@ -57,15 +68,17 @@ pub(crate) async fn load(
         states.extend((0..).map(|subtask| TaskId { vertex: id, subtask }).zip(subtasks));
     }
     let has_state = |operator: &OperatorState| operator.subtasks.iter().any(|subtask| subtask.size() > 0);
-    let orphaned: Vec<_> =
-        operators.iter().filter(|(_, operator)| has_state(operator)).map(|(name, _)| name.as_str()).collect();
-    if !orphaned.is_empty() {
+    let unclaimed = operators.into_iter().filter(|(_, operator)| has_state(operator));
+    let left_out: Vec<Name> = unclaimed.map(|(name, _)| name).collect();
+    if !left_out.is_empty() && origin != (Origin::Foreign { ignore_unclaimed: true }) {
+        let names: Vec<_> = left_out.iter().map(Name::as_str).collect();
         return Err(mismatch(format!(
-            "it holds state of operators that this job does not have: {}; give them their names back",
-            orphaned.join(", ")
+            "it holds state of operators that this job does not have: {}; give them their names back, or drop their \
+             state with execution.state-recovery.ignore-unclaimed-state",
+            names.join(", ")
         )));
     }
-    Ok(states)
+    Ok(Loaded { states, left_out })
 }
 
 /// Whether the state of an operator can go into a vertex.

@@ -20,7 +20,7 @@ impl CheckpointConfig {
         self
     }
 
-    /// Whether state of the snapshot that no operator claims is left out instead of refused.
+    /// Whether state of the [snapshot](Self::recovery_path) that no operator claims is left out instead of refused.
     #[must_use]
     #[doc(alias = "allowNonRestoredState")]
     #[doc(alias = "execution.state-recovery.ignore-unclaimed-state")]

@@ -124,11 +124,11 @@ options! {
 
     /// The checkpoint or savepoint that a new job begins with.
     recovery_path: String,
-        "execution.state-recovery.path", ["execution.savepoint.path"], Pending(CLAIMING);
+        "execution.state-recovery.path", ["execution.savepoint.path"], Read("restore");
     /// Whether state of the snapshot that no operator claims is left out instead of refused.
     ignore_unclaimed_state: bool = false,
         "execution.state-recovery.ignore-unclaimed-state", ["execution.savepoint.ignore-unclaimed-state"],
-        Pending(CLAIMING);
+        Read("restore");
     /// Who owns the snapshot that the job begins with.
     claim_mode: RecoveryClaimMode = RecoveryClaimMode::NoClaim,
         "execution.state-recovery.claim-mode", ["execution.savepoint-restore-mode"], Pending(CLAIMING);

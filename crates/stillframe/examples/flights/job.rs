@@ -120,6 +120,10 @@ fn write_alert(flight: &Flight, file: &mut dyn Write) -> std::io::Result<()> {
 fn observe(progress: &Progress, event: &JobEvent<'_>) {
     match event {
         JobEvent::Adjusted(adjustment) => warn(progress, adjustment.to_string()),
+        JobEvent::StateLeftOut { operators } => {
+            let names: Vec<_> = operators.iter().map(ToString::to_string).collect();
+            warn(progress, format!("state of operators that this job does not have is left out: {}", names.join(", ")));
+        }
         JobEvent::Started { .. } => progress.starting(),
         JobEvent::Completed(completed) => progress.completed(
             completed.checkpoint.get(),

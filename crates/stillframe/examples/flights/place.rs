@@ -20,7 +20,7 @@ pub(crate) fn prepare(args: &Args, job: JobId) -> Result<(), String> {
     let storage = FileSystemCheckpointStorage::new(checkpoint_dir)
         .map_err(|error| format!("{error}; check --checkpoint-dir"))?;
     let parent = output::directory(output);
-    for directory in [parent, alerts, storage.checkpoint_path()] {
+    for directory in [parent, alerts, storage.checkpoint_directory()] {
         fs::create_dir_all(directory)
             .map_err(|error| failed("cannot create the directory", directory, &error))?;
     }

@@ -116,6 +116,18 @@ async fn a_job_without_an_operator_of_the_savepoint_is_refused_by_its_name() {
     assert_eq!(*named, pointer);
     assert!(problem.contains("does not have: sums;"), "{problem}");
     assert_eq!(events.all(), []);
+
+    // The same through the settings, which also let it go.
+    let mut config = on_request();
+    config.set_recovery_path(pointer.as_str()).set_ignore_unclaimed_state(true);
+    let storage = files(&directory.path().join("checkpoints"));
+    let job = Job::new(rig.graph_named(2, "totals"), &config, storage).expect("a valid config");
+    let (job, events) = Events::of(job);
+    let report = job.run().await.expect("its sums are left out");
+    let expected = Seen::Other("StateLeftOut { operators: [\"sums\"] }".to_owned());
+    assert_eq!(events.all().first(), Some(&expected), "{:?}", events.all());
+    assert_eq!(report.restored.len(), 1);
+    assert!(rig.left.restored().values().all(|position| *position == 20));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
