@@ -41,8 +41,8 @@ impl FileSystemDescriptor {
         Self { savepoint_path: Some(path), ..self }
     }
 
-    /// The same with another threshold: state of at most this many bytes goes into the metadata instead of a file of its
-    /// own.
+    /// The same with another threshold: state of at most this many bytes goes into the metadata instead of a file
+    /// of its own.
     ///
     /// # Errors
     /// For more than 1 MiB.
@@ -84,8 +84,8 @@ impl FileSystemDescriptor {
         self.min_file_size_threshold.unwrap_or(Self::DEFAULT_MIN_FILE_SIZE_THRESHOLD)
     }
 
-    /// The size of the buffer in front of every file, in bytes. A storage uses a larger one if state of that size has to
-    /// fit into it to stay out of a file: see [`min_file_size_threshold`](Self::min_file_size_threshold).
+    /// The size of the buffer in front of every file, in bytes. A file gets as much as the
+    /// [threshold](Self::min_file_size_threshold), if that is more.
     #[must_use]
     #[doc(alias = "get_write_buffer_size", alias = "getWriteBufferSize")]
     pub fn write_buffer_size(&self) -> u32 {

@@ -10,9 +10,9 @@ use core::str::FromStr;
 /// A location in some file system, as Flink normalises it: `scheme:/path` or `scheme://authority/path`.
 ///
 /// The scheme is required, so that a configuration means the same on every machine; no check is made whether
-/// anybody knows it. Nothing is percent-decoded or encoded, and `?` and `#` are characters like others. In the path, backslashes
-/// are read as slashes, several slashes as one, and `.`, `..` and a slash at the end are resolved by name alone. The root
-/// of a file system is refused: checkpoints need a directory of their own.
+/// anybody knows it. Nothing is percent-decoded or encoded, and `?` and `#` are characters like others. In the path,
+/// backslashes are read as slashes and several slashes as one, a slash at the end is dropped, and `.` and `..` are
+/// resolved by name alone. The root of a file system is refused: checkpoints need a directory of their own.
 ///
 /// The authority may hold credentials, which `Debug` leaves out. `Display` is the address itself, and complete.
 ///

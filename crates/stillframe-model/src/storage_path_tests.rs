@@ -129,6 +129,8 @@ const CORNERS_REFUSED: &[&str] = &[
     "hdfs://[1:2]/x",
     "hdfs://[1::2:3:4:5:6:7:8]/x",
     "hdfs://u:[p]@h/x",
+    "hdfs://u:[p]@[::1]/x",
+    "hdfs://[::1]@[::1]/x",
     "hdfs://a@b@[::1]/x",
     "hdfs://[::1%]/x",
     "hdfs://[::1%a-b]/x",

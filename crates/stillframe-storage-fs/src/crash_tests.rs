@@ -26,6 +26,7 @@ use stillframe_storage_directory::{DirectoryStorage, Entropy};
 const JOB: JobId = JobId::from_bytes([0x33; 16]);
 const DIRECTORY: &str = "/data/checkpoints";
 const INLINE_THRESHOLD: u32 = 8;
+const WRITE_BUFFER_SIZE: usize = 64;
 
 /// Never repeats a number, not even from one simulated process to the next.
 #[derive(Debug)]
@@ -40,7 +41,11 @@ impl Entropy for Counter {
 
 /// A new process opens the storage on this disk.
 fn open(disk: &SimDisk) -> Result<Arc<dyn StorageAccess>, StorageError> {
-    let stores = LocalStores { disk: Arc::new(disk.clone()), entropy: Arc::new(Counter) };
+    let stores = LocalStores {
+        disk: Arc::new(disk.clone()),
+        entropy: Arc::new(Counter),
+        write_buffer_size: WRITE_BUFFER_SIZE,
+    };
     let storage = DirectoryStorage::new(Arc::new(stores), Arc::new(Counter), DIRECTORY);
     block_on(storage.with_inline_threshold(INLINE_THRESHOLD).open(JOB))
 }

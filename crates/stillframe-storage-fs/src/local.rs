@@ -10,14 +10,13 @@ use std::sync::Arc;
 use stillframe_storage::{BlobEntry, BlobPath, BlobStore, BlobWriter, ErrorKind, StorageError};
 use stillframe_storage_directory::{BlobStores, Entropy};
 
-/// State is handed to the kernel in pieces of at least this many bytes, as long as it comes in smaller ones.
-const WRITE_BUFFER: usize = 64 * 1024;
-
 /// Every directory of a disk, as a blob store.
 #[derive(Debug)]
 pub(crate) struct LocalStores {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// State is handed to the kernel in pieces of this many bytes, as long as it comes in smaller ones.
+    pub(crate) write_buffer_size: usize,
 }
 
 impl BlobStores for LocalStores {
@@ -26,6 +25,7 @@ impl BlobStores for LocalStores {
             root: crate::address::parse(address)?,
             directories: Directories::new(Arc::clone(&self.disk)),
             entropy: Arc::clone(&self.entropy),
+            write_buffer_size: self.write_buffer_size,
         }))
     }
 }
@@ -36,6 +36,7 @@ struct LocalBlobs {
     root: PathBuf,
     directories: Directories,
     entropy: Arc<dyn Entropy>,
+    write_buffer_size: usize,
 }
 
 impl LocalBlobs {
@@ -72,6 +73,7 @@ impl BlobStore for LocalBlobs {
             path,
             file: Some(file),
             buffer: Vec::new(),
+            buffer_size: self.write_buffer_size,
         }))
     }
 
@@ -126,7 +128,9 @@ struct LocalWriter {
     path: PathBuf,
     /// Taken when the file is finished or removed; dropping the writer does nothing then.
     file: Option<Box<dyn DiskFile>>,
+    /// What the kernel has not been given yet: less than `buffer_size`, except while it is being filled up.
     buffer: Vec<u8>,
+    buffer_size: usize,
 }
 
 impl LocalWriter {
@@ -140,15 +144,18 @@ impl LocalWriter {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.buffer.len() + bytes.len() < WRITE_BUFFER {
-            self.buffer.extend_from_slice(bytes);
-            return Ok(());
+        if bytes.len() >= self.buffer_size {
+            self.flush()?;
+            return self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
         }
-        self.flush()?;
-        match &mut self.file {
-            Some(file) => file.write_all(bytes),
-            None => Ok(()),
+        let room = self.buffer_size - self.buffer.len();
+        let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.buffer.extend_from_slice(first);
+        if self.buffer.len() == self.buffer_size {
+            self.flush()?;
         }
+        self.buffer.extend_from_slice(rest);
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -32,6 +32,7 @@ struct State {
     stop_after: Option<usize>,
     fail_at: Option<usize>,
     failed: Option<PathBuf>,
+    writes: BTreeMap<PathBuf, Vec<usize>>,
 }
 
 type Image = BTreeMap<Inode, Node>;
@@ -89,6 +90,7 @@ impl SimDisk {
             stop_after: None,
             fail_at: None,
             failed: None,
+            writes: BTreeMap::new(),
         })))
     }
 
@@ -117,6 +119,11 @@ impl SimDisk {
 
     pub(crate) fn operations(&self) -> usize {
         self.lock().operations
+    }
+
+    /// How many bytes each write into a file had.
+    pub(crate) fn writes(&self, path: &Path) -> Vec<usize> {
+        self.lock().writes.get(path).cloned().unwrap_or_default()
     }
 
     /// An independent copy.
@@ -314,6 +321,7 @@ struct SimFile {
 impl DiskFile for SimFile {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.disk.operation(&self.path)?;
+        state.writes.entry(self.path.clone()).or_default().push(bytes.len());
         // In two parts, as the kernel writes back page by page.
         let (first, second) = bytes.split_at(bytes.len() / 2);
         for part in [first, second] {

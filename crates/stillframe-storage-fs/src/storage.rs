@@ -1,12 +1,14 @@
 use crate::address;
-use crate::disk::RealDisk;
+use crate::disk::{Disk, RealDisk};
 use crate::entropy::SystemEntropy;
 use crate::local::LocalStores;
 use async_trait::async_trait;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
-use stillframe_model::{JobId, OptionValue, Pointer, StorageDescriptor};
+use stillframe_model::{
+    DescriptorError, FileSystemDescriptor, JobId, Pointer, StorageDescriptor, StoragePath,
+};
 use stillframe_storage::{CheckpointStorage, CompletedLocation, ErrorKind, StorageAccess, StorageError};
 use stillframe_storage_directory::DirectoryStorage;
 
@@ -14,40 +16,28 @@ use stillframe_storage_directory::DirectoryStorage;
 /// loss of power as far as the disk keeps what it has confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FileSystemCheckpointStorage {
-    // Both absolute, and text: they go into pointers and descriptors.
-    checkpoint_path: String,
-    savepoint_path: Option<String>,
-    min_file_size_threshold: u32,
+    descriptor: FileSystemDescriptor,
+    // The same directories as paths of this machine, absolute, and text because they go into pointers.
+    checkpoint_directory: String,
+    savepoint_directory: Option<String>,
 }
 
 impl FileSystemCheckpointStorage {
     /// The default of [`min_file_size_threshold`](Self::min_file_size_threshold): 20 KiB.
-    pub const DEFAULT_MIN_FILE_SIZE_THRESHOLD: u32 = 20 * 1024;
+    pub const DEFAULT_MIN_FILE_SIZE_THRESHOLD: u32 = FileSystemDescriptor::DEFAULT_MIN_FILE_SIZE_THRESHOLD;
 
     /// The largest threshold: 1 MiB.
-    pub const MAX_MIN_FILE_SIZE_THRESHOLD: u32 = 1024 * 1024;
-
-    /// The key of the option that names the directory for checkpoints.
-    pub const CHECKPOINTS_DIRECTORY: &'static str = "execution.checkpointing.dir";
-
-    /// The key of the option that names the directory for savepoints.
-    pub const SAVEPOINT_DIRECTORY: &'static str = "execution.checkpointing.savepoint-dir";
-
-    /// The key of the option that sets the threshold.
-    pub const FS_SMALL_FILE_THRESHOLD: &'static str = "execution.checkpointing.data-inline-threshold";
+    pub const MAX_FILE_STATE_THRESHOLD: u32 = FileSystemDescriptor::MAX_FILE_STATE_THRESHOLD;
 
     /// Checkpoints below this directory: a path, or a URI with the scheme `file`. A relative path begins in
-    /// the current directory. The directory is created with the first checkpoint.
+    /// the current directory, and `..` is resolved by name alone, whatever symbolic links there are. The
+    /// directory is created with the first checkpoint.
     ///
     /// # Errors
-    /// `InvalidPointer` for another scheme, for an empty path, for one that is not UTF-8, and for the root of
-    /// the file system.
+    /// `InvalidPointer` for another scheme, for an empty path, for one that is not UTF-8 or has a backslash, and
+    /// for the root of the file system.
     pub fn new(directory: impl AsRef<OsStr>) -> Result<Self, StorageError> {
-        Ok(Self {
-            checkpoint_path: directory_text(directory.as_ref())?,
-            savepoint_path: None,
-            min_file_size_threshold: Self::DEFAULT_MIN_FILE_SIZE_THRESHOLD,
-        })
+        Self::described_by(FileSystemDescriptor::new(address::of_directory(directory.as_ref())?))
     }
 
     /// The same storage with another threshold: state of at most this many bytes goes into the metadata
@@ -56,8 +46,14 @@ impl FileSystemCheckpointStorage {
     /// # Errors
     /// `InvalidOption` for more than 1 MiB.
     pub fn with_min_file_size_threshold(self, bytes: u32) -> Result<Self, StorageError> {
-        Self::check_threshold(bytes.into())
-            .map(|min_file_size_threshold| Self { min_file_size_threshold, ..self })
+        let descriptor = self.descriptor.with_min_file_size_threshold(bytes).map_err(refused)?;
+        Ok(Self { descriptor, ..self })
+    }
+
+    /// The same storage with another buffer in front of every file, in bytes.
+    #[must_use]
+    pub fn with_write_buffer_size(self, bytes: u32) -> Self {
+        Self { descriptor: self.descriptor.with_write_buffer_size(bytes), ..self }
     }
 
     /// The same storage, with savepoints below this directory when a request names none.
@@ -65,143 +61,87 @@ impl FileSystemCheckpointStorage {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn with_savepoint_dir(self, directory: impl AsRef<OsStr>) -> Result<Self, StorageError> {
-        Ok(Self { savepoint_path: Some(directory_text(directory.as_ref())?), ..self })
+        let path = address::of_directory(directory.as_ref())?;
+        Self::described_by(self.descriptor.with_savepoint_path(path))
     }
 
-    /// The directory for checkpoints, absolute.
+    /// The address below which checkpoints go.
     #[must_use]
-    #[doc(alias = "get_checkpoint_path")]
-    pub fn checkpoint_path(&self) -> &Path {
-        Path::new(&self.checkpoint_path)
+    #[doc(alias = "get_checkpoint_path", alias = "getCheckpointPath")]
+    pub fn checkpoint_path(&self) -> &StoragePath {
+        self.descriptor.checkpoint_path()
     }
 
-    /// The directory for savepoints, absolute, if one was set.
+    /// The address below which savepoints go, if one was set.
     #[must_use]
-    #[doc(alias = "get_savepoint_path")]
-    pub fn savepoint_path(&self) -> Option<&Path> {
-        self.savepoint_path.as_deref().map(Path::new)
+    #[doc(alias = "get_savepoint_path", alias = "getSavepointPath")]
+    pub fn savepoint_path(&self) -> Option<&StoragePath> {
+        self.descriptor.savepoint_path()
     }
 
     /// The size in bytes up to which state goes into the metadata.
     #[must_use]
-    #[doc(alias = "get_min_file_size_threshold")]
+    #[doc(alias = "get_min_file_size_threshold", alias = "getMinFileSizeThreshold")]
     pub fn min_file_size_threshold(&self) -> u32 {
-        self.min_file_size_threshold
+        self.descriptor.min_file_size_threshold()
+    }
+
+    /// The size of the buffer in front of every file, in bytes: 4 KiB where none is set. A file gets as much as
+    /// the [threshold](Self::min_file_size_threshold), if that is more.
+    #[must_use]
+    #[doc(alias = "get_write_buffer_size", alias = "getWriteBufferSize")]
+    pub fn write_buffer_size(&self) -> u32 {
+        self.descriptor.write_buffer_size()
+    }
+
+    /// The directory of this machine that [`checkpoint_path`](Self::checkpoint_path) names, absolute.
+    #[must_use]
+    pub fn checkpoint_directory(&self) -> &Path {
+        Path::new(&self.checkpoint_directory)
     }
 
     /// The storage that a descriptor describes.
     ///
     /// # Errors
-    /// `InvalidOption` for another kind, for a missing directory, and for an option that is unknown, of the
-    /// wrong type or out of range; `InvalidPointer` for a directory that cannot be one.
+    /// `InvalidOption` for another kind, for a missing directory, for an option that is unknown, of the
+    /// wrong type or out of range; `InvalidPointer` for an address that this machine cannot reach.
     pub fn from_descriptor(descriptor: &StorageDescriptor) -> Result<Self, StorageError> {
-        if descriptor.kind != StorageDescriptor::FILE_SYSTEM {
-            return Err(invalid(
-                &descriptor.kind,
-                format!("expected the kind {}", StorageDescriptor::FILE_SYSTEM),
-            ));
-        }
-        let Some(directory) = descriptor.options.get(Self::CHECKPOINTS_DIRECTORY) else {
-            return Err(invalid(
-                Self::CHECKPOINTS_DIRECTORY,
-                "it is missing; name the directory for checkpoints".to_owned(),
-            ));
-        };
-        let mut storage = Self::new(text(Self::CHECKPOINTS_DIRECTORY, directory)?)?;
-        for (key, value) in &descriptor.options {
-            storage = match key.as_ref() {
-                Self::CHECKPOINTS_DIRECTORY => storage,
-                Self::SAVEPOINT_DIRECTORY => storage.with_savepoint_dir(text(key, value)?)?,
-                Self::FS_SMALL_FILE_THRESHOLD => {
-                    let min_file_size_threshold = Self::check_threshold(size(key, value)?)?;
-                    Self { min_file_size_threshold, ..storage }
-                }
-                _ => {
-                    let known = [
-                        Self::CHECKPOINTS_DIRECTORY,
-                        Self::SAVEPOINT_DIRECTORY,
-                        Self::FS_SMALL_FILE_THRESHOLD,
-                    ];
-                    return Err(invalid(key, format!("unknown; known options: {}", known.join(", "))));
-                }
-            };
-        }
-        Ok(storage)
+        Self::described_by(FileSystemDescriptor::try_from(descriptor).map_err(refused)?)
     }
 
-    fn check_threshold(bytes: u64) -> Result<u32, StorageError> {
-        match u32::try_from(bytes) {
-            Ok(threshold) if threshold <= Self::MAX_MIN_FILE_SIZE_THRESHOLD => Ok(threshold),
-            _ => Err(invalid(
-                Self::FS_SMALL_FILE_THRESHOLD,
-                format!("expected 0 to {} bytes, found {bytes}", Self::MAX_MIN_FILE_SIZE_THRESHOLD),
-            )),
-        }
+    fn described_by(descriptor: FileSystemDescriptor) -> Result<Self, StorageError> {
+        Ok(Self {
+            checkpoint_directory: address::local(descriptor.checkpoint_path())?,
+            savepoint_directory: descriptor.savepoint_path().map(address::local).transpose()?,
+            descriptor,
+        })
     }
 
     fn directory_storage(&self) -> DirectoryStorage {
-        let stores = LocalStores { disk: Arc::new(RealDisk), entropy: Arc::new(SystemEntropy) };
-        let storage = DirectoryStorage::new(Arc::new(stores), Arc::new(SystemEntropy), &self.checkpoint_path)
-            .with_inline_threshold(self.min_file_size_threshold);
-        match &self.savepoint_path {
+        self.on_disk(Arc::new(RealDisk))
+    }
+
+    pub(crate) fn on_disk(&self, disk: Arc<dyn Disk>) -> DirectoryStorage {
+        let write_buffer_size = self.write_buffer_size().max(self.min_file_size_threshold()) as usize;
+        let stores = LocalStores { disk, entropy: Arc::new(SystemEntropy), write_buffer_size };
+        let storage =
+            DirectoryStorage::new(Arc::new(stores), Arc::new(SystemEntropy), &self.checkpoint_directory)
+                .with_inline_threshold(self.min_file_size_threshold());
+        match &self.savepoint_directory {
             Some(directory) => storage.with_savepoint_directory(directory),
             None => storage,
         }
     }
 }
 
-fn directory_text(directory: &OsStr) -> Result<String, StorageError> {
-    let refuse = |detail| {
-        Err(StorageError::new(ErrorKind::InvalidPointer, "open directory", directory.display().to_string())
-            .with_detail(detail))
-    };
-    let Some(text) = directory.to_str() else {
-        return refuse("its name must be UTF-8, because pointers are text");
-    };
-    let path = address::parse(text)?;
-    if path.parent().is_none() {
-        return refuse("the root of the file system cannot hold checkpoints; name a directory in it");
-    }
-    match path.into_os_string().into_string() {
-        Ok(path) => Ok(path),
-        Err(_) => refuse("the current directory's name must be UTF-8, because pointers are text"),
-    }
-}
-
-fn invalid(option: &str, detail: String) -> StorageError {
-    StorageError::new(ErrorKind::InvalidOption, "configure", option).with_detail(detail)
-}
-
-fn text<'a>(key: &str, value: &'a OptionValue) -> Result<&'a str, StorageError> {
-    match value {
-        OptionValue::Text(text) => Ok(text),
-        OptionValue::Size(size) => Err(invalid(key, format!("expected text, found the size {size}"))),
-    }
-}
-
-fn size(key: &str, value: &OptionValue) -> Result<u64, StorageError> {
-    match value {
-        OptionValue::Size(size) => Ok(*size),
-        OptionValue::Text(text) => {
-            Err(invalid(key, format!("expected a size in bytes, found the text \"{text}\"")))
-        }
-    }
+fn refused(error: DescriptorError) -> StorageError {
+    let detail = format!("{} is not allowed, allowed: {}", error.found(), error.allowed());
+    StorageError::new(ErrorKind::InvalidOption, "configure", error.option()).with_detail(detail)
 }
 
 impl From<&FileSystemCheckpointStorage> for StorageDescriptor {
     fn from(storage: &FileSystemCheckpointStorage) -> Self {
-        type Storage = FileSystemCheckpointStorage;
-        let text = |directory: &Path| OptionValue::Text(directory.display().to_string());
-        let descriptor = Self::new(Self::FILE_SYSTEM)
-            .with(Storage::CHECKPOINTS_DIRECTORY, text(storage.checkpoint_path()))
-            .with(
-                Storage::FS_SMALL_FILE_THRESHOLD,
-                OptionValue::Size(storage.min_file_size_threshold.into()),
-            );
-        match storage.savepoint_path() {
-            Some(directory) => descriptor.with(Storage::SAVEPOINT_DIRECTORY, text(directory)),
-            None => descriptor,
-        }
+        storage.descriptor.clone().into()
     }
 }
 

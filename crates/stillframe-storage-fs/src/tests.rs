@@ -1,7 +1,9 @@
 //! What this storage promises beyond the conformance cases, on the real disk.
 
 use crate::FileSystemCheckpointStorage;
+use crate::disk::Disk;
 use crate::durable::{self, Renamed};
+use crate::sim_disk::SimDisk;
 use bytes::Bytes;
 use futures_executor::block_on;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -11,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use stillframe_model::{
     CheckpointId, Crc32c, FileHandle, JobId, LocationReference, Name, OptionValue, Pointer, StateHandle,
-    StorageDescriptor,
+    StorageDescriptor, StoragePath,
 };
 use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess};
 use stillframe_storage_conformance::Subject;
@@ -211,44 +213,99 @@ fn savepoints_go_to_their_own_directory() {
 
 #[test]
 fn the_descriptor_has_the_options_of_flink() {
-    let storage = FileSystemCheckpointStorage::new("file:///c").unwrap();
-    assert_eq!((storage.min_file_size_threshold(), storage.savepoint_path()), (20_480, None));
-    let storage = storage.with_savepoint_dir("/s").unwrap().with_min_file_size_threshold(1_048_576).unwrap();
-    let descriptor = StorageDescriptor::from(storage.clone());
+    let storage = FileSystemCheckpointStorage::new("/c").unwrap();
+    assert_eq!((storage.min_file_size_threshold(), storage.write_buffer_size()), (20_480, 4096));
+    assert_eq!((storage.checkpoint_path().as_str(), storage.savepoint_path()), ("file:/c", None));
+    assert_eq!(storage.checkpoint_directory(), Path::new("/c"));
     let expected = StorageDescriptor::new("filesystem")
-        .with("execution.checkpointing.dir", OptionValue::Text("/c".into()))
-        .with("execution.checkpointing.savepoint-dir", OptionValue::Text("/s".into()))
-        .with("execution.checkpointing.data-inline-threshold", OptionValue::Size(1_048_576));
+        .with("execution.checkpointing.dir", OptionValue::Text("file:/c".into()));
+    assert_eq!(StorageDescriptor::from(&storage), expected);
+
+    let storage = storage.with_savepoint_dir("file:///s").unwrap();
+    let storage = storage.with_min_file_size_threshold(1_048_576).unwrap().with_write_buffer_size(7);
+    let descriptor = StorageDescriptor::from(storage.clone());
+    let expected = expected
+        .with("execution.checkpointing.savepoint-dir", OptionValue::Text("file:/s".into()))
+        .with("execution.checkpointing.data-inline-threshold", OptionValue::Size(1_048_576))
+        .with("execution.checkpointing.write-buffer-size", OptionValue::Size(7));
     assert_eq!(descriptor, expected);
     assert_eq!(FileSystemCheckpointStorage::from_descriptor(&descriptor).unwrap(), storage);
+    assert_eq!(storage.savepoint_path().map(StoragePath::as_str), Some("file:/s"));
 }
 
 #[test]
 fn options_are_checked() {
     let good = StorageDescriptor::from(FileSystemCheckpointStorage::new("/c").unwrap());
-    for (descriptor, words) in [
-        (StorageDescriptor::new("jobmanager"), "expected the kind filesystem"),
-        (StorageDescriptor::new("filesystem"), "execution.checkpointing.dir: invalid option (it is missing"),
-        (good.clone().with("execution.checkpointing.dir", OptionValue::Size(1)), "expected text"),
+    let address =
+        |text: &str| good.clone().with("execution.checkpointing.dir", OptionValue::Text(text.into()));
+    for (descriptor, kind, words) in [
+        (StorageDescriptor::new("jobmanager"), ErrorKind::InvalidOption, "configure kind: invalid option"),
+        (
+            StorageDescriptor::new("filesystem"),
+            ErrorKind::InvalidOption,
+            "configure execution.checkpointing.dir: invalid option (no value is not allowed, allowed: the address",
+        ),
         (
             good.clone().with("execution.checkpointing.data-inline-threshold", OptionValue::Size(1_048_577)),
-            "found 1048577",
+            ErrorKind::InvalidOption,
+            "1048577 is not allowed, allowed: 0 to 1048576 bytes",
         ),
+        (address("/c"), ErrorKind::InvalidOption, "which has no scheme"),
+        (address("s3://bucket/c"), ErrorKind::InvalidPointer, "unknown scheme s3; supported: a plain path"),
+        (address("file:/../c"), ErrorKind::InvalidPointer, "above the root"),
         (
-            good.clone().with("execution.checkpointing.data-inline-threshold", OptionValue::Size(u64::MAX)),
-            "expected 0 to 1048576",
+            good.clone().with("execution.checkpointing.savepoint-dir", OptionValue::Text("hdfs:/s".into())),
+            ErrorKind::InvalidPointer,
+            "unknown scheme hdfs",
         ),
-        (good.with("compression", OptionValue::Size(1)), "known options: execution.checkpointing.dir"),
     ] {
         let error = FileSystemCheckpointStorage::from_descriptor(&descriptor).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidOption);
+        assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(words), "{error}");
     }
-    assert!(FileSystemCheckpointStorage::new("/c").unwrap().with_min_file_size_threshold(1_048_577).is_err());
-    for directory in ["/", "file:/", "", "s3://bucket/c"] {
+    let error = FileSystemCheckpointStorage::new("/c").unwrap().with_min_file_size_threshold(1_048_577);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidOption);
+    for directory in ["/", "file:/", "", "s3://bucket/c", "/a/..", "/.."] {
         let error = FileSystemCheckpointStorage::new(directory).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidPointer, "{directory}");
     }
+}
+
+/// The sizes of what a disk was given for one state file that comes in these pieces.
+fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize> {
+    let disk = SimDisk::new();
+    let access = block_on(storage.on_disk(Arc::new(disk.clone())).open(JOB)).unwrap();
+    let location = block_on(access.coordinator().begin_checkpoint(ONE)).unwrap();
+    let mut stream = block_on(access.worker().create(ONE, &location)).unwrap();
+    for (i, piece) in (0..).zip(pieces) {
+        block_on(stream.write(Bytes::from(vec![i; *piece]))).unwrap();
+    }
+    let Some(StateHandle::File(file)) = block_on(stream.finish()).unwrap() else { panic!("not a file") };
+    let path = format!("/c/{JOB}/chk-1/{}", file.name);
+    let written: Vec<u8> = (0..).zip(pieces).flat_map(|(i, piece)| vec![i; *piece]).collect();
+    assert_eq!(disk.read(Path::new(&path), u64::MAX).unwrap(), written);
+    disk.writes(Path::new(&path))
+}
+
+#[test]
+fn small_writes_are_gathered_in_a_buffer() {
+    let storage = FileSystemCheckpointStorage::new("/c").unwrap().with_min_file_size_threshold(0).unwrap();
+    let buffered = |bytes| storage.clone().with_write_buffer_size(bytes);
+    assert_eq!(writes(&buffered(10), &[4, 4, 4, 4, 4]), [10, 10]);
+    assert_eq!(writes(&buffered(10), &[4, 4, 4]), [10, 2]);
+    assert_eq!(writes(&buffered(10), &[4, 10, 4, 25, 1]), [4, 10, 4, 25, 1]);
+    assert_eq!(writes(&buffered(11), &[4, 4, 4, 4, 4]), [11, 9]);
+    assert_eq!(writes(&buffered(0), &[4, 1]), [4, 1]);
+    assert_eq!(writes(&buffered(u32::MAX), &[4, 4, 4]), [12]);
+    assert_eq!(writes(&storage, &[1000; 9]), [4096, 4096, 808]);
+}
+
+#[test]
+fn the_buffer_is_never_smaller_than_the_threshold() {
+    let storage = FileSystemCheckpointStorage::new("/c").unwrap().with_write_buffer_size(4);
+    let storage = storage.with_min_file_size_threshold(10).unwrap();
+    assert_eq!(writes(&storage, &[4, 4, 4, 4, 4]), [10, 10]);
+    assert_eq!(storage.write_buffer_size(), 4);
 }
 
 #[test]

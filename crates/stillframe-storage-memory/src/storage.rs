@@ -2,9 +2,10 @@ use crate::coordinator::VaultCoordinator;
 use crate::stream::MemoryWorker;
 use crate::vault::Vault;
 use async_trait::async_trait;
-use core::num::NonZeroU64;
 use std::sync::Arc;
-use stillframe_model::{JobId, OptionValue, Pointer, StorageDescriptor};
+use stillframe_model::{
+    DescriptorError, JobId, JobManagerDescriptor, Pointer, Redacted, StorageDescriptor, StoragePath,
+};
 use stillframe_storage::{
     CheckpointStorage, CompletedLocation, CoordinatorStorage, ErrorKind, StorageAccess, StorageError,
     WorkerStorage,
@@ -16,26 +17,38 @@ pub const NOT_EXTERNALLY_ADDRESSABLE: &str = "<checkpoint-not-externally-address
 /// Keeps checkpoints in the memory of the process that runs the coordinator. They survive failed tasks and
 /// restarts of the job within the process, not the end of the process.
 ///
+/// In Flink, the paths that it can be configured with take the metadata and the savepoints. Here they are
+/// recorded and travel in the descriptor, but nothing is written to them yet: a checkpoint stays in memory, and a
+/// savepoint is refused, with or without them.
+///
 /// Clones share what they hold. A storage that is built from a [descriptor](CheckpointStorage::descriptor)
 /// begins empty.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct JobManagerCheckpointStorage {
-    max_state_size: NonZeroU64,
+    descriptor: JobManagerDescriptor,
     vault: Arc<Vault>,
 }
 
 impl JobManagerCheckpointStorage {
     /// The default of [`max_state_size`](Self::max_state_size): 5 MiB.
-    pub const DEFAULT_MAX_STATE_SIZE: u64 = DEFAULT_MAX_STATE_SIZE.get();
-
-    /// The name of the option that holds the largest state size in a descriptor. Flink has no option for it,
-    /// only a constructor argument of this name.
-    pub const MAX_STATE_SIZE: &'static str = "max-state-size";
+    pub const DEFAULT_MAX_STATE_SIZE: u64 = JobManagerDescriptor::DEFAULT_MAX_STATE_SIZE;
 
     /// An empty storage with the default limit.
     #[must_use]
     pub fn new() -> Self {
-        Self { max_state_size: DEFAULT_MAX_STATE_SIZE, vault: Arc::default() }
+        Self::default()
+    }
+
+    /// The same storage with an address for the metadata of checkpoints. Recorded, and not used yet.
+    #[must_use]
+    pub fn with_checkpoint_path(self, path: StoragePath) -> Self {
+        Self { descriptor: self.descriptor.with_checkpoint_path(path), ..self }
+    }
+
+    /// The same storage with an address for savepoints. Recorded, and not used yet.
+    #[must_use]
+    pub fn with_savepoint_path(self, path: StoragePath) -> Self {
+        Self { descriptor: self.descriptor.with_savepoint_path(path), ..self }
     }
 
     /// The same storage with another limit for the state that a task writes into one stream, in bytes.
@@ -43,18 +56,29 @@ impl JobManagerCheckpointStorage {
     /// # Errors
     /// `InvalidOption` for zero.
     pub fn with_max_state_size(self, bytes: u64) -> Result<Self, StorageError> {
-        let Some(max_state_size) = NonZeroU64::new(bytes) else {
-            return Err(StorageError::new(ErrorKind::InvalidOption, "configure", Self::MAX_STATE_SIZE)
-                .with_detail("expected at least 1 byte, found 0"));
-        };
-        Ok(Self { max_state_size, ..self })
+        let descriptor = self.descriptor.with_max_state_size(bytes).map_err(refused)?;
+        Ok(Self { descriptor, ..self })
+    }
+
+    /// The address for the metadata of checkpoints, if one was set.
+    #[must_use]
+    #[doc(alias = "get_checkpoint_path", alias = "getCheckpointPath")]
+    pub fn checkpoint_path(&self) -> Option<&StoragePath> {
+        self.descriptor.checkpoint_path()
+    }
+
+    /// The address for savepoints, if one was set.
+    #[must_use]
+    #[doc(alias = "get_savepoint_path", alias = "getSavepointPath")]
+    pub fn savepoint_path(&self) -> Option<&StoragePath> {
+        self.descriptor.savepoint_path()
     }
 
     /// The largest state that a task can write into one stream, in bytes.
     #[must_use]
-    #[doc(alias = "get_max_state_size")]
+    #[doc(alias = "get_max_state_size", alias = "getMaxStateSize")]
     pub fn max_state_size(&self) -> u64 {
-        self.max_state_size.get()
+        self.descriptor.max_state_size()
     }
 
     /// The storage that a descriptor describes. It is empty, whatever the described one holds.
@@ -63,23 +87,8 @@ impl JobManagerCheckpointStorage {
     /// `InvalidOption` for another kind, and for an option that is unknown, of the wrong type or out of
     /// range.
     pub fn from_descriptor(descriptor: &StorageDescriptor) -> Result<Self, StorageError> {
-        let refuse = |subject: &str, detail: String| {
-            Err(StorageError::new(ErrorKind::InvalidOption, "configure", subject).with_detail(detail))
-        };
-        if descriptor.kind != StorageDescriptor::JOB_MANAGER {
-            return refuse(&descriptor.kind, format!("expected the kind {}", StorageDescriptor::JOB_MANAGER));
-        }
-        let mut storage = Self::new();
-        for (name, value) in &descriptor.options {
-            storage = match (name.as_ref(), value) {
-                (Self::MAX_STATE_SIZE, OptionValue::Size(bytes)) => storage.with_max_state_size(*bytes)?,
-                (Self::MAX_STATE_SIZE, OptionValue::Text(text)) => {
-                    return refuse(name, format!("expected a size in bytes, found the text \"{text}\""));
-                }
-                _ => return refuse(name, format!("unknown; known options: {}", Self::MAX_STATE_SIZE)),
-            };
-        }
-        Ok(storage)
+        let descriptor = JobManagerDescriptor::try_from(descriptor).map_err(refused)?;
+        Ok(Self { descriptor, vault: Arc::default() })
     }
 
     #[cfg(test)]
@@ -88,21 +97,14 @@ impl JobManagerCheckpointStorage {
     }
 }
 
-const DEFAULT_MAX_STATE_SIZE: NonZeroU64 = match NonZeroU64::new(5 * 1024 * 1024) {
-    Some(size) => size,
-    None => NonZeroU64::MIN,
-};
-
-impl Default for JobManagerCheckpointStorage {
-    fn default() -> Self {
-        Self::new()
-    }
+fn refused(error: DescriptorError) -> StorageError {
+    let detail = format!("{} is not allowed, allowed: {}", error.found(), error.allowed());
+    StorageError::new(ErrorKind::InvalidOption, "configure", error.option()).with_detail(detail)
 }
 
 impl From<&JobManagerCheckpointStorage> for StorageDescriptor {
     fn from(storage: &JobManagerCheckpointStorage) -> Self {
-        Self::new(Self::JOB_MANAGER)
-            .with(JobManagerCheckpointStorage::MAX_STATE_SIZE, OptionValue::Size(storage.max_state_size()))
+        storage.descriptor.clone().into()
     }
 }
 
@@ -123,7 +125,8 @@ impl CheckpointStorage for JobManagerCheckpointStorage {
     }
 
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        Err(StorageError::new(ErrorKind::InvalidPointer, "resolve pointer", format!("\"{pointer}\""))
+        let subject = format!("{:?}", Redacted::new(pointer.as_str()));
+        Err(StorageError::new(ErrorKind::InvalidPointer, "resolve pointer", subject)
             .with_detail("checkpoints in memory have no address; use FileSystemCheckpointStorage to restore from a pointer"))
     }
 }

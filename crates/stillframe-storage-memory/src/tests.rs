@@ -6,6 +6,7 @@ use futures_executor::block_on;
 use std::sync::Arc;
 use stillframe_model::{
     CheckpointId, JobId, JobStatus, LocationReference, OptionValue, StateHandle, StorageDescriptor,
+    StoragePath,
 };
 use stillframe_storage::{CheckpointStorage, ErrorKind};
 use stillframe_storage_conformance::Subject;
@@ -68,15 +69,43 @@ fn options_are_checked() {
         JobManagerCheckpointStorage::DEFAULT_MAX_STATE_SIZE
     );
     for (descriptor, words) in [
-        (StorageDescriptor::new("filesystem"), "expected the kind jobmanager"),
-        (descriptor.clone().with("max-state-size", OptionValue::Size(0)), "at least 1"),
+        (StorageDescriptor::new("filesystem"), "\"filesystem\" is not allowed, allowed: jobmanager"),
+        (
+            descriptor.clone().with("max-state-size", OptionValue::Size(0)),
+            "max-state-size: invalid option (0 is not allowed, allowed: at least 1 byte)",
+        ),
         (descriptor.clone().with("max-state-size", OptionValue::Text("5m".into())), "\"5m\""),
-        (descriptor.with("max-size", OptionValue::Size(1)), "known options: max-state-size"),
+        (
+            descriptor.with("max-size", OptionValue::Size(1)),
+            "an unknown option is not allowed, allowed: only max-state-size",
+        ),
     ] {
         let error = read(descriptor).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidOption);
         assert!(error.to_string().contains(words), "{error}");
     }
+}
+
+#[test]
+fn paths_are_recorded() {
+    let storage = JobManagerCheckpointStorage::new();
+    assert_eq!((storage.checkpoint_path(), storage.savepoint_path()), (None, None));
+    assert_eq!(storage.descriptor(), StorageDescriptor::new("jobmanager"));
+    let path = |text| StoragePath::parse(text).unwrap();
+    let storage = storage
+        .with_checkpoint_path(path("file:///c"))
+        .with_savepoint_path(path("s3://b/s"))
+        .with_max_state_size(7)
+        .unwrap();
+    let descriptor = StorageDescriptor::new("jobmanager")
+        .with("execution.checkpointing.dir", OptionValue::Text("file:/c".into()))
+        .with("execution.checkpointing.savepoint-dir", OptionValue::Text("s3://b/s".into()))
+        .with("max-state-size", OptionValue::Size(7));
+    assert_eq!(storage.descriptor(), descriptor);
+    let rebuilt = JobManagerCheckpointStorage::from_descriptor(&descriptor).unwrap();
+    assert_eq!(rebuilt.checkpoint_path(), Some(&path("file:/c")));
+    assert_eq!(rebuilt.savepoint_path(), Some(&path("s3://b/s")));
+    assert_eq!(rebuilt.max_state_size(), 7);
 }
 
 #[test]
@@ -117,7 +146,9 @@ fn discarding_leaves_the_vault_empty() {
 
 #[test]
 fn a_savepoint_is_refused_with_what_to_use_instead() {
-    let coordinator = block_on(JobManagerCheckpointStorage::new().open(JOB)).unwrap().coordinator();
+    let storage =
+        JobManagerCheckpointStorage::new().with_savepoint_path(StoragePath::parse("file:///sp").unwrap());
+    let coordinator = block_on(storage.open(JOB)).unwrap().coordinator();
     for target in [None, Some("/sp")] {
         let error = block_on(coordinator.begin_savepoint(ONE, target)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
