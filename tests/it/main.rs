@@ -2,8 +2,11 @@
 //!
 //! [`tidy`] holds the rules of the house: which crate may know which, what files may be called, what a published crate
 //! must say about itself. [`e2e`] runs whole jobs, in this process and as the example that is killed. [`prove`] holds the
-//! proofs, which run at two sizes and report what they looked at.
+//! proofs, which run at two sizes and report what they looked at. [`settings`] shows for every setting that it changes
+//! something. [`golden`] does again what real Flink did.
 
 mod e2e;
+mod golden;
 mod prove;
+mod settings;
 mod tidy;

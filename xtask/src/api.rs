@@ -108,7 +108,7 @@ fn is_interesting(line: &str) -> bool {
 }
 
 /// The lines that are in one text only, in the order of the texts.
-fn difference(expected: &str, actual: &str) -> Vec<String> {
+pub(crate) fn difference(expected: &str, actual: &str) -> Vec<String> {
     let before = expected.lines().collect::<BTreeSet<_>>();
     let after = actual.lines().collect::<BTreeSet<_>>();
     let gone = expected.lines().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));

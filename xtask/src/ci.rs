@@ -1,5 +1,6 @@
 use crate::api;
 use crate::command::CommandLine;
+use crate::configuration;
 use crate::console::Console;
 use crate::error::Error;
 use crate::features;
@@ -58,6 +59,11 @@ fn steps() -> Vec<Step> {
             name: "public API",
             work: Work::Check(api::check),
             remedy: "if the change is meant, run `cargo xtask fix`, review tests/api and mention it in CHANGELOG.md",
+        },
+        Step {
+            name: "table of settings",
+            work: Work::Check(configuration::check),
+            remedy: "run `cargo xtask fix`; the table in docs/configuration.md is written from that in stillframe-config",
         },
         Step {
             name: "features",

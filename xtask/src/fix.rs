@@ -1,5 +1,6 @@
 use crate::api;
 use crate::command::CommandLine;
+use crate::configuration;
 use crate::console::Console;
 use crate::error::Error;
 use crate::workspace::Workspace;
@@ -11,6 +12,7 @@ pub(crate) fn run(console: &mut Console, workspace: &Workspace) -> Result<bool, 
     // After clippy, whose corrections are not formatted.
     fixed &= console.run(&CommandLine::cargo("fmt --all"))?;
     fixed &= api::rewrite(console, workspace)?;
+    configuration::rewrite(workspace)?;
     console.say(if fixed { "fixed what a machine can fix" } else { "something is left to do; see above" });
     Ok(fixed)
 }

@@ -8,6 +8,7 @@ mod api;
 mod bench;
 mod ci;
 mod command;
+mod configuration;
 mod console;
 mod error;
 mod features;
@@ -39,7 +40,7 @@ struct Arguments {
 enum Verb {
     /// Check everything, without changing the tree; ends with a summary
     Ci,
-    /// Rewrite what a machine can put right: formatting, simple lints, the snapshots of the public API
+    /// Rewrite what a machine can put right: formatting, simple lints, the snapshots of the public API, the table of settings
     Fix,
     /// Measure one thing beside a reference from the same run
     Bench {

@@ -1,6 +1,8 @@
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use stillframe_model::Redacted;
 
 /// A setting was refused, and the config left as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,18 +10,39 @@ use core::fmt;
 pub struct ConfigError {
     option: &'static str,
     found: String,
-    allowed: &'static str,
+    allowed: Cow<'static, str>,
 }
 
 impl ConfigError {
-    pub(crate) fn new(option: &'static str, found: impl fmt::Display, allowed: &'static str) -> Self {
-        Self { option, found: found.to_string(), allowed }
+    pub(crate) fn new(
+        option: &'static str,
+        found: impl fmt::Display,
+        allowed: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { option, found: found.to_string(), allowed: allowed.into() }
     }
 
     /// The key of the option, as in a Flink configuration file.
     #[must_use]
     pub fn option(&self) -> &'static str {
         self.option
+    }
+}
+
+/// Why a text is not the value of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) found: String,
+    pub(crate) allowed: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub(crate) fn of(text: &str, allowed: &'static str) -> Self {
+        Self { found: Redacted::new(text).quote(), allowed: allowed.into() }
+    }
+
+    pub(crate) fn at(self, option: &'static str) -> ConfigError {
+        ConfigError { option, found: self.found, allowed: self.allowed }
     }
 }
 

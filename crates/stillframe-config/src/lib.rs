@@ -6,6 +6,22 @@
 //! setters and is grouped by who uses it, together with the list of [`Adjustment`]s that were made on the way, or into all
 //! [`Violations`] at once.
 //!
+//! ```no_run
+//! use stillframe_config::{CheckpointConfig, GraphDescription, Options};
+//!
+//! let text = std::fs::read_to_string("flink-conf.yaml")?;
+//! let options = Options::parse(&text)?;
+//! let (config, report) = CheckpointConfig::from_options(&options)?;
+//! for unknown in &report.deny_unknown()?.unknown {
+//!     println!("left to others: {unknown}");
+//! }
+//! let resolved = config.resolve(&GraphDescription::default())?;
+//! for adjustment in &resolved.adjustments {
+//!     println!("changed: {adjustment}");
+//! }
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! The crate knows no storage: [`CheckpointConfig::set_checkpoint_storage`] takes a descriptor. It is `no_std + alloc`; the
 //! feature `serde` adds serialisation of the config and of options.
 #![no_std]
@@ -21,6 +37,8 @@ mod mode;
 mod option;
 mod options;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use config::{CheckpointConfig, Report, UnknownKey};

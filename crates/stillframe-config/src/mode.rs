@@ -5,6 +5,7 @@ use crate::option::{OptionType, Value};
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
+use stillframe_model::Redacted;
 
 macro_rules! words {
     ($name:ident, $key:literal, $allowed:literal, $($variant:ident = $word:literal),+) => {
@@ -32,7 +33,7 @@ macro_rules! words {
 
             /// Reads the name, in any case.
             fn from_str(text: &str) -> Result<Self, ConfigError> {
-                Self::read(text).ok_or_else(|| ConfigError::new($key, format_args!("`{text}`"), $allowed))
+                Self::read(text).ok_or_else(|| ConfigError::new($key, Redacted::new(text).quote(), $allowed))
             }
         }
 

@@ -8,10 +8,11 @@ pub(crate) use table::Settings;
 pub(crate) use table::{interval, interval_or_zero};
 pub use value::OptionType;
 pub(crate) use value::{
-    Count, Directory, Finite, MaybeCheckpoint, MemorySize, Millis, Natural, StorageKind, Value,
+    Count, Directory, Finite, MaybeCheckpoint, MemorySize, Millis, Natural, StorageKind, Text, Value,
 };
 
 use crate::ConfigError;
+use crate::error::Refusal;
 use alloc::string::String;
 use core::fmt;
 
@@ -24,7 +25,7 @@ pub struct ConfigOption {
     default: fn() -> Option<String>,
     doc: &'static str,
     reader: Reader,
-    pub(crate) read: fn(&mut Settings, &str) -> Result<(), &'static str>,
+    pub(crate) read: fn(&mut Settings, &str) -> Result<(), Refusal>,
     pub(crate) write: fn(&Settings) -> Option<String>,
 }
 
@@ -94,9 +95,9 @@ fn put<T: Value>(
     place: &mut Option<T>,
     text: &str,
     check: fn(&T) -> Result<(), &'static str>,
-) -> Result<(), &'static str> {
-    let value = T::read(text).ok_or(T::ALLOWED)?;
-    check(&value)?;
+) -> Result<(), Refusal> {
+    let value = T::read(text).ok_or_else(|| T::refusal(text))?;
+    check(&value).map_err(|allowed| Refusal::of(text, allowed))?;
     *place = Some(value);
     Ok(())
 }

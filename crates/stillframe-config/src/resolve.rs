@@ -108,10 +108,11 @@ impl CheckpointConfig {
         }
         let raise = |asked: Duration| asked.max(min_pause);
         // The longest interval is Flink's way to say that there is none.
-        let asked = self.checkpoint_interval().filter(|interval| *interval < Millis::MAX.duration());
+        let longest = Millis::MAX.duration();
+        let asked = self.checkpoint_interval().filter(|interval| *interval < longest);
         let backlog = match self.checkpoint_interval_during_backlog() {
             None => asked,
-            Some(Duration::ZERO) => None,
+            Some(backlog) if backlog.is_zero() || backlog >= longest => None,
             Some(backlog) => {
                 if asked.is_none_or(|interval| backlog < interval) {
                     violations.push(Violation::BacklogIntervalTooShort { backlog, interval: asked });

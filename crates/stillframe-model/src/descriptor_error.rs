@@ -1,7 +1,7 @@
 use crate::{OptionValue, Redacted};
 use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 /// An option of a storage that cannot have the value it was given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,9 +13,6 @@ pub struct DescriptorError {
 }
 
 impl DescriptorError {
-    /// As much of a text as an error quotes, in characters.
-    const LONGEST_QUOTE: usize = 200;
-
     pub(crate) fn new(
         option: impl Into<Cow<'static, str>>,
         found: impl Into<String>,
@@ -49,18 +46,10 @@ impl DescriptorError {
     }
 }
 
-/// A text as an error quotes it: escaped, of bounded length, and without what may be a secret.
-pub(crate) fn quoted(text: &str) -> String {
-    let shown = Redacted::new(text).to_string();
-    let mut rest = shown.chars();
-    let start: String = rest.by_ref().take(DescriptorError::LONGEST_QUOTE).collect();
-    format!("\"{}{}\"", start.escape_debug(), if rest.next().is_some() { "…" } else { "" })
-}
-
 /// A value as an error names it.
 pub(crate) fn described(value: &OptionValue) -> String {
     match value {
-        OptionValue::Text(text) => format!("the text {}", quoted(text)),
+        OptionValue::Text(text) => format!("the text {}", Redacted::new(text).quote()),
         OptionValue::Size(size) => format!("the size {size}"),
     }
 }

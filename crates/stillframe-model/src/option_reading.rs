@@ -1,6 +1,7 @@
 //! From the options of a descriptor to typed values, for the descriptors of the storages we know.
 
-use crate::descriptor_error::{described, quoted};
+use crate::Redacted;
+use crate::descriptor_error::described;
 use crate::{DescriptorError, OptionValue, StorageDescriptor, StoragePath};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -10,7 +11,7 @@ pub(crate) fn expect_kind(descriptor: &StorageDescriptor, kind: &'static str) ->
     if descriptor.kind == kind {
         Ok(())
     } else {
-        Err(DescriptorError::new("kind", quoted(&descriptor.kind), kind))
+        Err(DescriptorError::new("kind", Redacted::new(&descriptor.kind).quote(), kind))
     }
 }
 

@@ -1,4 +1,9 @@
+use alloc::format;
+use alloc::string::{String, ToString};
 use core::fmt::{self, Write};
+
+/// As much of a text as an error quotes, in characters.
+const LONGEST_QUOTE: usize = 200;
 
 /// A text as it may be shown to anybody: if it is an address, without the secret in it.
 ///
@@ -34,6 +39,15 @@ impl<'a> Redacted<'a> {
             }
             _ => Self { before: text, after: None },
         }
+    }
+
+    /// The text as an error quotes it: in quotes, escaped, and of bounded length.
+    #[must_use]
+    pub fn quote(&self) -> String {
+        let shown = self.to_string();
+        let mut rest = shown.chars();
+        let start: String = rest.by_ref().take(LONGEST_QUOTE).collect();
+        format!("\"{}{}\"", start.escape_debug(), if rest.next().is_some() { "…" } else { "" })
     }
 }
 

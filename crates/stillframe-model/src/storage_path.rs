@@ -1,4 +1,3 @@
-use crate::descriptor_error::quoted;
 use crate::path_grammar::{self, Refusal};
 use crate::{DescriptorError, Redacted};
 use alloc::borrow::ToOwned;
@@ -79,7 +78,7 @@ impl StoragePath {
 }
 
 fn refused(text: &str, refusal: Refusal) -> DescriptorError {
-    let quoted = quoted(text);
+    let quoted = Redacted::new(text).quote();
     let (found, allowed) = match refusal {
         Refusal::Empty => {
             ("an empty text".to_owned(), "an address with a scheme, such as file:///data/checkpoints")

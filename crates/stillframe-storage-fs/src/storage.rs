@@ -6,10 +6,8 @@ use async_trait::async_trait;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
-use stillframe_model::{
-    DescriptorError, FileSystemDescriptor, JobId, Pointer, StorageDescriptor, StoragePath,
-};
-use stillframe_storage::{CheckpointStorage, CompletedLocation, ErrorKind, StorageAccess, StorageError};
+use stillframe_model::{FileSystemDescriptor, JobId, Pointer, StorageDescriptor, StoragePath};
+use stillframe_storage::{CheckpointStorage, CompletedLocation, StorageAccess, StorageError};
 use stillframe_storage_directory::DirectoryStorage;
 
 /// Keeps checkpoints as files on a local disk. They survive failed tasks, the end of the process, and the
@@ -46,7 +44,7 @@ impl FileSystemCheckpointStorage {
     /// # Errors
     /// `InvalidOption` for more than 1 MiB.
     pub fn with_min_file_size_threshold(self, bytes: u32) -> Result<Self, StorageError> {
-        let descriptor = self.descriptor.with_min_file_size_threshold(bytes).map_err(refused)?;
+        let descriptor = self.descriptor.with_min_file_size_threshold(bytes)?;
         Ok(Self { descriptor, ..self })
     }
 
@@ -106,7 +104,7 @@ impl FileSystemCheckpointStorage {
     /// `InvalidOption` for another kind, for a missing directory, for an option that is unknown, of the
     /// wrong type or out of range; `InvalidPointer` for an address that this machine cannot reach.
     pub fn from_descriptor(descriptor: &StorageDescriptor) -> Result<Self, StorageError> {
-        Self::described_by(FileSystemDescriptor::try_from(descriptor).map_err(refused)?)
+        Self::described_by(FileSystemDescriptor::try_from(descriptor)?)
     }
 
     fn described_by(descriptor: FileSystemDescriptor) -> Result<Self, StorageError> {
@@ -132,11 +130,6 @@ impl FileSystemCheckpointStorage {
             None => storage,
         }
     }
-}
-
-fn refused(error: DescriptorError) -> StorageError {
-    let detail = format!("{} is not allowed, allowed: {}", error.found(), error.allowed());
-    StorageError::new(ErrorKind::InvalidOption, "configure", error.option()).with_detail(detail)
 }
 
 impl From<&FileSystemCheckpointStorage> for StorageDescriptor {

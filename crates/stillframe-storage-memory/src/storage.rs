@@ -3,9 +3,7 @@ use crate::stream::MemoryWorker;
 use crate::vault::Vault;
 use async_trait::async_trait;
 use std::sync::Arc;
-use stillframe_model::{
-    DescriptorError, JobId, JobManagerDescriptor, Pointer, Redacted, StorageDescriptor, StoragePath,
-};
+use stillframe_model::{JobId, JobManagerDescriptor, Pointer, Redacted, StorageDescriptor, StoragePath};
 use stillframe_storage::{
     CheckpointStorage, CompletedLocation, CoordinatorStorage, ErrorKind, StorageAccess, StorageError,
     WorkerStorage,
@@ -56,7 +54,7 @@ impl JobManagerCheckpointStorage {
     /// # Errors
     /// `InvalidOption` for zero.
     pub fn with_max_state_size(self, bytes: u64) -> Result<Self, StorageError> {
-        let descriptor = self.descriptor.with_max_state_size(bytes).map_err(refused)?;
+        let descriptor = self.descriptor.with_max_state_size(bytes)?;
         Ok(Self { descriptor, ..self })
     }
 
@@ -87,7 +85,7 @@ impl JobManagerCheckpointStorage {
     /// `InvalidOption` for another kind, and for an option that is unknown, of the wrong type or out of
     /// range.
     pub fn from_descriptor(descriptor: &StorageDescriptor) -> Result<Self, StorageError> {
-        let descriptor = JobManagerDescriptor::try_from(descriptor).map_err(refused)?;
+        let descriptor = JobManagerDescriptor::try_from(descriptor)?;
         Ok(Self { descriptor, vault: Arc::default() })
     }
 
@@ -95,11 +93,6 @@ impl JobManagerCheckpointStorage {
     pub(crate) fn vault(&self) -> &Arc<Vault> {
         &self.vault
     }
-}
-
-fn refused(error: DescriptorError) -> StorageError {
-    let detail = format!("{} is not allowed, allowed: {}", error.found(), error.allowed());
-    StorageError::new(ErrorKind::InvalidOption, "configure", error.option()).with_detail(detail)
 }
 
 impl From<&JobManagerCheckpointStorage> for StorageDescriptor {

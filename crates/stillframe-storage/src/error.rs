@@ -1,5 +1,6 @@
 use core::fmt;
 use std::error::Error;
+use stillframe_model::DescriptorError;
 
 /// What to do about a storage error. Few kinds, each with a different answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +99,14 @@ impl StorageError {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+}
+
+impl From<DescriptorError> for StorageError {
+    /// An `InvalidOption`: the storage cannot be built from its descriptor.
+    fn from(error: DescriptorError) -> Self {
+        let detail = format!("{} is not allowed, allowed: {}", error.found(), error.allowed());
+        Self::new(ErrorKind::InvalidOption, "configure", error.option()).with_detail(detail)
     }
 }
 

@@ -172,9 +172,11 @@ pub(crate) fn constructed(class: &str, arguments: &Map<String, Value>) -> Result
         "FileSystemCheckpointStorage" | "CustomAroundFileSystem" => file_system(arguments).map(Into::into),
         "CustomAroundNone" => Err(Trouble::Inexpressible(Difference::NullIsNone)),
         "CustomAroundString" => Err(Trouble::Refused("a text is no storage".into())),
-        custom => arguments.iter().try_fold(StorageDescriptor::new(custom.to_owned()), |storage, (name, value)| {
-            Ok(storage.with(name.clone(), OptionValue::Text(text(value)?.to_owned())))
-        }),
+        custom => {
+            arguments.iter().try_fold(StorageDescriptor::new(custom.to_owned()), |storage, (name, value)| {
+                Ok(storage.with(name.clone(), OptionValue::Text(text(value)?.to_owned())))
+            })
+        }
     }
 }
 

@@ -159,7 +159,9 @@ fn methods_of_java_and_python_have_one_name() {
 fn we_may_say_more_and_never_something_else() {
     let recorded = json!({ "a": 1, "iso": "PT1S", "b": { "c": "X" } });
     assert!(agree(&recorded, &json!({ "a": 1, "b": { "c": "Class.X", "d": 2 } })));
-    for ours in [json!({ "a": 1 }), json!({ "a": 2, "b": { "c": "X" } }), json!({ "a": 1, "b": { "c": "Y" } })] {
+    for ours in
+        [json!({ "a": 1 }), json!({ "a": 2, "b": { "c": "X" } }), json!({ "a": 1, "b": { "c": "Y" } })]
+    {
         assert!(!agree(&recorded, &ours), "{ours}");
     }
     assert!(!agree(&json!("X"), &json!("Class.Y")));

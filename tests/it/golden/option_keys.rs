@@ -14,8 +14,7 @@ pub(crate) const RETENTION: &str = "execution.checkpointing.externalized-checkpo
 pub(crate) const UNALIGNED: &str = "execution.checkpointing.unaligned.enabled";
 pub(crate) const FORCE_UNALIGNED: &str = "execution.checkpointing.unaligned.forced";
 pub(crate) const TIMERS: &str = "execution.checkpointing.unaligned.interruptible-timers.enabled";
-pub(crate) const MAX_SUBTASKS: &str =
-    "execution.checkpointing.unaligned.max-subtasks-per-channel-state-file";
+pub(crate) const MAX_SUBTASKS: &str = "execution.checkpointing.unaligned.max-subtasks-per-channel-state-file";
 pub(crate) const ALIGNMENT: &str = "execution.checkpointing.aligned-checkpoint-timeout";
 pub(crate) const IGNORED_DATA: &str = "execution.state-recovery.without-channel-state.checkpoint-id";
 pub(crate) const AFTER_FINISH: &str = "execution.checkpointing.checkpoints-after-tasks-finish";
@@ -37,9 +36,6 @@ pub(crate) const OURS: &str = "stillframe.";
 
 /// What a storage is made of.
 pub(crate) const OF_STORAGE: [&str; 6] = [SET_BY_PROGRAM, STORAGE, DIR, SAVEPOINT_DIR, INLINE, WRITE_BUFFER];
-
-/// What completes a storage that was set by program.
-pub(crate) const COMPLETING: [&str; 4] = [DIR, SAVEPOINT_DIR, INLINE, WRITE_BUFFER];
 
 /// The options that `CheckpointConfig.configure` hands to the setters. All others stay as they were typed until somebody
 /// asks for them.

@@ -36,7 +36,7 @@ impl Oracle {
 
     /// The folder that `STILLFRAME_ORACLE` names, seen from the directory of the workspace; without it, our copy.
     pub(crate) fn chosen() -> Self {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies below it");
         env::var_os("STILLFRAME_ORACLE").map_or_else(Self::ours, |folder| Self::at(workspace.join(folder)))
     }
 

@@ -116,6 +116,11 @@ impl Tally {
         &self.failures
     }
 
+    /// Why cases were skipped.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = &str> {
+        self.skips.keys().map(String::as_str)
+    }
+
     pub(crate) fn differences(&self) -> impl Iterator<Item = Difference> + '_ {
         self.differences.keys().copied()
     }

@@ -3,11 +3,14 @@
 
 mod arrows;
 mod changes;
+mod configuration;
 mod files;
+mod names;
 mod packages;
 mod pinned;
 mod proofs;
 mod readme;
+mod settings;
 
 use std::path::{Path, PathBuf};
 

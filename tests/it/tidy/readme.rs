@@ -4,7 +4,7 @@ use super::root;
 use std::fs;
 
 /// The lines between the first fence that begins with `open` and the next fence.
-fn block<'a>(text: &'a str, prefix: &str, open: &str) -> Vec<&'a str> {
+pub(super) fn block<'a>(text: &'a str, prefix: &str, open: &str) -> Vec<&'a str> {
     let lines = text.lines().map(|line| line.strip_prefix(prefix).unwrap_or(line));
     lines.skip_while(|line| *line != open).skip(1).take_while(|line| *line != "```").collect()
 }

@@ -2,7 +2,7 @@
 
 use super::CheckpointConfig;
 use crate::ConfigError;
-use crate::option::{Count, Finite, MemorySize, Value};
+use crate::option::{Count, Finite, MemorySize, Text, Value};
 use alloc::string::String;
 use core::num::NonZeroU32;
 
@@ -20,11 +20,16 @@ impl CheckpointConfig {
         self
     }
 
-    /// Whether workers keep a copy of their state on their own disk.
+    /// Whether workers keep a copy of their state on their own disk. If it was not set, they do if they
+    /// [restore](Self::is_local_recovery_enabled) from it.
     #[must_use]
     #[doc(alias = "execution.checkpointing.local-backup.enabled")]
     pub fn is_local_backup_enabled(&self) -> bool {
-        self.settings.local_backup()
+        if self.settings.local_backup.is_some() {
+            self.settings.local_backup()
+        } else {
+            self.is_local_recovery_enabled()
+        }
     }
 
     /// Sets whether workers keep a copy of their state on their own disk.
@@ -37,12 +42,12 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "execution.checkpointing.local-backup.dirs")]
     pub fn local_backup_dirs(&self) -> Option<&str> {
-        self.settings.local_backup_dirs.as_deref()
+        self.settings.local_backup_dirs.as_ref().map(|dirs| dirs.0.as_str())
     }
 
     /// Sets where workers keep these copies: one or more directories, with commas between them.
     pub fn set_local_backup_dirs(&mut self, dirs: impl Into<String>) -> &mut Self {
-        self.settings.local_backup_dirs = Some(dirs.into());
+        self.settings.local_backup_dirs = Some(Text(dirs.into()));
         self
     }
 

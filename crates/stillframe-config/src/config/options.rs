@@ -6,8 +6,10 @@ mod value;
 pub use report::{Report, UnknownKey};
 
 use super::CheckpointConfig;
+use crate::error::Refusal;
 use crate::option::{ConfigOption, is_known};
 use crate::{ConfigError, ConfigErrors, OPTIONS, Options};
+use alloc::format;
 use alloc::vec::Vec;
 use stillframe_model::FileSystemDescriptor;
 
@@ -37,7 +39,7 @@ impl CheckpointConfig {
             match (option.read)(&mut next.settings, text) {
                 Ok(()) if key != option.key() => report.renamed.push((key, option.key())),
                 Ok(()) => {}
-                Err(allowed) => errors.push(refused(option, key, text, allowed)),
+                Err(refusal) => errors.push(refused(option, key, refusal)),
             }
         }
         let is_set =
@@ -86,17 +88,18 @@ impl CheckpointConfig {
     }
 }
 
-/// The value of an option, and the key under which it is there.
+/// The value of an option, and the key under which it is there. What is there under the key of another option sets that
+/// one alone, and the getter of this one looks there.
 fn lookup<'a>(option: &ConfigOption, options: &'a Options) -> Option<(&'static str, &'a str)> {
     let keys = core::iter::once(option.key()).chain(option.old_keys().iter().copied());
-    keys.into_iter().find_map(|key| Some((key, options.get(key)?)))
+    let (key, text) = keys.into_iter().find_map(|key| Some((key, options.get(key)?)))?;
+    let is_of_another = key != option.key() && OPTIONS.iter().any(|other| other.key() == key);
+    (!is_of_another).then_some((key, text))
 }
 
-fn refused(option: &ConfigOption, key: &str, text: &str, allowed: &'static str) -> ConfigError {
-    let text = text.escape_debug();
-    if key == option.key() {
-        ConfigError::new(option.key(), format_args!("`{text}`"), allowed)
-    } else {
-        ConfigError::new(option.key(), format_args!("`{text}`, set as {key},"), allowed)
+fn refused(option: &ConfigOption, key: &str, mut refusal: Refusal) -> ConfigError {
+    if key != option.key() {
+        refusal.found = format!("{}, set as {key},", refusal.found);
     }
+    refusal.at(option.key())
 }

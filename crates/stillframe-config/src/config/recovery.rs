@@ -2,7 +2,7 @@
 
 use super::CheckpointConfig;
 use crate::RecoveryClaimMode;
-use crate::option::MaybeCheckpoint;
+use crate::option::{MaybeCheckpoint, Text};
 use alloc::string::String;
 use stillframe_model::CheckpointId;
 
@@ -11,12 +11,12 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "execution.state-recovery.path")]
     pub fn recovery_path(&self) -> Option<&str> {
-        self.settings.recovery_path.as_deref()
+        self.settings.recovery_path.as_ref().map(|pointer| pointer.0.as_str())
     }
 
     /// Sets the checkpoint or savepoint that a new job begins with.
     pub fn set_recovery_path(&mut self, pointer: impl Into<String>) -> &mut Self {
-        self.settings.recovery_path = Some(pointer.into());
+        self.settings.recovery_path = Some(Text(pointer.into()));
         self
     }
 

@@ -122,7 +122,5 @@ impl CheckpointConfig {
 }
 
 fn directory(option: &'static str, text: &str) -> Result<Directory, ConfigError> {
-    Directory::read(text).ok_or_else(|| {
-        ConfigError::new(option, format_args!("`{}`", text.escape_debug()), Directory::ALLOWED)
-    })
+    Directory::read(text).ok_or_else(|| Directory::refusal(text).at(option))
 }

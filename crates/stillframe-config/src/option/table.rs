@@ -2,11 +2,10 @@
 
 use super::Reader::{Pending, Read};
 use super::{
-    ConfigOption, Count, Directory, Finite, MaybeCheckpoint, MemorySize, Millis, Natural, StorageKind, Value,
-    options, put,
+    ConfigOption, Count, Directory, Finite, MaybeCheckpoint, MemorySize, Millis, Natural, StorageKind, Text,
+    Value, options, put,
 };
 use crate::{CheckpointConfig, CheckpointingMode, ExternalizedCheckpointRetention, RecoveryClaimMode};
-use alloc::string::String;
 use core::time::Duration;
 
 const UNALIGNED: &str = "unaligned checkpoints";
@@ -88,7 +87,7 @@ options! {
     /// How many bytes of a state file are gathered before they are written, at least the inline threshold.
     write_buffer: i32 = 4096,
         "execution.checkpointing.write-buffer-size",
-        ["state.storage.fs.write-buffer-size", "state.backend.fs.write-buffer-size"], Pending("buffers of state files");
+        ["state.storage.fs.write-buffer-size", "state.backend.fs.write-buffer-size"], Read("storage");
     /// Whether several files of one checkpoint are deleted at the same time.
     parallel_cleaner: bool = true,
         "execution.checkpointing.cleaner.parallel-mode", ["state.checkpoint.cleaner.parallel-mode"],
@@ -101,7 +100,7 @@ options! {
         "execution.checkpointing.local-backup.enabled",
         ["execution.state-recovery.from-local", "state.backend.local-recovery"], Pending(LOCAL_BACKUP);
     /// Where workers keep these copies.
-    local_backup_dirs: String,
+    local_backup_dirs: Text,
         "execution.checkpointing.local-backup.dirs", ["taskmanager.state.local.root-dirs"], Pending(LOCAL_BACKUP);
     /// Whether small files of state are merged into larger ones.
     file_merging: bool = false,
@@ -123,7 +122,7 @@ options! {
         "execution.checkpointing.file-merging.max-space-amplification", [], Pending(FILE_MERGING);
 
     /// The checkpoint or savepoint that a new job begins with.
-    recovery_path: String,
+    recovery_path: Text,
         "execution.state-recovery.path", ["execution.savepoint.path"], Read("restore");
     /// Whether state of the snapshot that no operator claims is left out instead of refused.
     ignore_unclaimed_state: bool = false,

@@ -1,11 +1,12 @@
 //! The types that a setting can have, and their texts.
 
+use crate::error::Refusal;
 use crate::text::{duration, number, size};
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
-use stillframe_model::{CheckpointId, StoragePath};
+use stillframe_model::{CheckpointId, Redacted, StoragePath};
 
 /// What the value of an option looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +50,11 @@ pub(crate) trait Value: Sized {
 
     fn read(text: &str) -> Option<Self>;
     fn write(&self) -> String;
+
+    /// Why a text that was not read was not.
+    fn refusal(text: &str) -> Refusal {
+        Refusal::of(text, Self::ALLOWED)
+    }
 }
 
 /// A duration in whole milliseconds, as many as Flink's integers count. Anything below a millisecond is dropped.
@@ -267,16 +273,26 @@ impl Value for Finite {
     }
 }
 
-impl Value for String {
+/// An address, or several, that nothing here looks into.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Text(pub(crate) String);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Redacted::new(&self.0), f)
+    }
+}
+
+impl Value for Text {
     const TYPE: OptionType = OptionType::Text;
     const ALLOWED: &'static str = "any text";
 
     fn read(text: &str) -> Option<Self> {
-        Some(text.into())
+        Some(Self(text.into()))
     }
 
     fn write(&self) -> String {
-        self.clone()
+        self.0.clone()
     }
 }
 
@@ -298,10 +314,16 @@ impl Value for StorageKind {
 }
 
 /// A directory: the text that was given, and the address that it stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Directory {
     pub(crate) text: String,
     pub(crate) path: StoragePath,
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Redacted::new(&self.text), f)
+    }
 }
 
 impl Value for Directory {
@@ -314,6 +336,15 @@ impl Value for Directory {
 
     fn write(&self) -> String {
         self.text.clone()
+    }
+
+    fn refusal(text: &str) -> Refusal {
+        match StoragePath::parse(text) {
+            Ok(_) => Refusal::of(text, Self::ALLOWED),
+            Err(error) => {
+                Refusal { found: error.found().into(), allowed: String::from(error.allowed()).into() }
+            }
+        }
     }
 }
 

@@ -71,12 +71,13 @@ fn read_line(line: &str) -> Result<Option<(String, String)>, Fault> {
                 (Some(at), None) | (None, Some(at)) => at,
                 (None, None) => return Err(("no : or = after the key", NESTED)),
             };
-            (String::from(trimmed[..separator].trim_end()), &trimmed[separator + 1..])
+            let key = trimmed[..separator].trim_end();
+            if key.is_empty() {
+                return Err(("a value without a key", NESTED));
+            }
+            (String::from(key), &trimmed[separator + 1..])
         }
     };
-    if key.is_empty() {
-        return Err(("a value without a key", NESTED));
-    }
     let rest = rest.trim();
     let value = match quoted(rest)? {
         Some((value, rest)) => {

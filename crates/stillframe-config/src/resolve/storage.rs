@@ -111,8 +111,11 @@ fn sizes(
     let explicit = storage.explicit_write_buffer_size();
     let buffer = explicit.unwrap_or_else(|| config.write_buffer_size()).max(threshold);
     // The default is below the default threshold; that is nothing to speak of.
-    if explicit.is_none()
-        && let Some(asked) = config.settings.write_buffer
+    let asked = match explicit {
+        Some(bytes) => i32::try_from(bytes).ok(),
+        None => config.settings.write_buffer,
+    };
+    if let Some(asked) = asked
         && i64::from(asked) < i64::from(threshold)
     {
         adjustments.push(Adjustment::WriteBufferRaised { asked, effective: buffer });

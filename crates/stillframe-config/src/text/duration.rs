@@ -4,6 +4,7 @@ use crate::ConfigError;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
+use stillframe_model::Redacted;
 
 /// The units, shortest first: their abbreviations, and the words that also stand in the plural. Both are Flink's.
 const UNITS: [(Duration, &[&str], &[&str]); 7] = [
@@ -29,7 +30,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(i64::MAX.unsigned_abs()
 /// # Errors
 /// If it is none of these, or longer than 2^63 - 1 seconds. `option` is the key that the error names.
 pub fn parse_duration(option: &'static str, text: &str) -> Result<Duration, ConfigError> {
-    read(text).ok_or_else(|| ConfigError::new(option, format_args!("`{text}`"), ALLOWED))
+    read(text).ok_or_else(|| ConfigError::new(option, Redacted::new(text).quote(), ALLOWED))
 }
 
 pub(crate) fn read(text: &str) -> Option<Duration> {

@@ -122,7 +122,10 @@ fn observe(progress: &Progress, event: &JobEvent<'_>) {
         JobEvent::Adjusted(adjustment) => warn(progress, adjustment.to_string()),
         JobEvent::StateLeftOut { operators } => {
             let names: Vec<_> = operators.iter().map(ToString::to_string).collect();
-            warn(progress, format!("state of operators that this job does not have is left out: {}", names.join(", ")));
+            warn(
+                progress,
+                format!("state of operators that this job does not have is left out: {}", names.join(", ")),
+            );
         }
         JobEvent::Started { .. } => progress.starting(),
         JobEvent::Completed(completed) => progress.completed(

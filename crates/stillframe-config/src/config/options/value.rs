@@ -5,7 +5,7 @@ use crate::option::{MemorySize, Value};
 use crate::{ConfigError, Options};
 use alloc::format;
 use alloc::string::String;
-use stillframe_model::{OptionValue, StorageDescriptor};
+use stillframe_model::{OptionValue, Redacted, StorageDescriptor};
 
 const KIND: &str = "stillframe.storage.kind";
 const TEXT: &str = "stillframe.storage.text.";
@@ -32,8 +32,13 @@ pub(super) fn read(options: &Options) -> Result<Option<StorageDescriptor>, Confi
             storage.with(String::from(name), OptionValue::Text(text.into()))
         } else if let Some(name) = key.strip_prefix(SIZE) {
             let bytes = text.parse().ok().or_else(|| MemorySize::read(text).map(MemorySize::bytes));
-            let refuse =
-                || ConfigError::new(KIND, format_args!("`{text}`, set as {key},"), MemorySize::ALLOWED);
+            let refuse = || {
+                ConfigError::new(
+                    KIND,
+                    format_args!("{}, set as {key},", Redacted::new(text).quote()),
+                    MemorySize::ALLOWED,
+                )
+            };
             storage.with(String::from(name), OptionValue::Size(bytes.ok_or_else(refuse)?))
         } else {
             storage

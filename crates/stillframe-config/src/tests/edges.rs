@@ -1,0 +1,107 @@
+//! Cases that the properties found once, or that are too rare to be found often.
+
+use crate::{Adjustment, CheckpointConfig, GraphDescription, Options};
+use core::time::Duration;
+use stillframe_model::{FileSystemDescriptor, StorageDescriptor, StoragePath};
+
+fn config(entries: &[(&str, &str)]) -> CheckpointConfig {
+    CheckpointConfig::from_options(&entries.iter().copied().collect()).unwrap().0
+}
+
+/// Flink looks for the one under the key of the other; the oldest key is one of both.
+#[test]
+fn local_copies_are_kept_if_they_are_restored_from() {
+    let backup = "execution.checkpointing.local-backup.enabled";
+    let recovery = "execution.state-recovery.from-local";
+    let both = "state.backend.local-recovery";
+    for (entries, expected) in [
+        (&[(recovery, "true")][..], (true, true)),
+        (&[(backup, "true")], (true, false)),
+        (&[(backup, "false"), (recovery, "true")], (false, true)),
+        (&[(both, "true")], (true, true)),
+        (&[(recovery, "false"), (both, "true")], (false, false)),
+        (&[(backup, "false"), (both, "true")], (false, true)),
+    ] {
+        let config = config(entries);
+        assert_eq!(
+            (config.is_local_backup_enabled(), config.is_local_recovery_enabled()),
+            expected,
+            "{entries:?}"
+        );
+    }
+    let options = config(&[(recovery, "true")]).to_options();
+    assert_eq!(options, [(recovery, "true")].into_iter().collect());
+    assert_eq!(
+        config(&[(both, "true")]).to_options(),
+        [(recovery, "true"), (backup, "true")].into_iter().collect()
+    );
+}
+
+#[test]
+fn the_longest_interval_is_none() {
+    let mut config = CheckpointConfig::default();
+    config.set_checkpoint_interval(Duration::from_secs(1)).unwrap();
+    config.set_checkpoint_interval_during_backlog(Duration::MAX).unwrap();
+    let schedule = config.resolve(&GraphDescription::default()).unwrap().effective.schedule;
+    assert_eq!((schedule.interval, schedule.interval_during_backlog), (Some(Duration::from_secs(1)), None));
+    config.set_checkpoint_interval(Duration::MAX).unwrap();
+    let schedule = config.resolve(&GraphDescription::default()).unwrap().effective.schedule;
+    assert_eq!((schedule.interval, schedule.interval_during_backlog), (None, None));
+}
+
+#[test]
+fn a_buffer_below_the_threshold_is_raised_aloud_whoever_set_it() {
+    let files = || FileSystemDescriptor::new(StoragePath::parse("file:///data").unwrap());
+    let mut by_program = CheckpointConfig::default();
+    by_program.set_checkpoint_storage(files().with_write_buffer_size(100));
+    let mut by_option = CheckpointConfig::default();
+    by_option.set_checkpoint_storage(files()).set_write_buffer_size(100);
+    let mut by_nobody = CheckpointConfig::default();
+    by_nobody.set_checkpoint_storage(files());
+    for (config, is_said) in [(by_program, true), (by_option, true), (by_nobody, false)] {
+        let resolved = config.resolve(&GraphDescription::default()).unwrap();
+        let raised = Adjustment::WriteBufferRaised { asked: 100, effective: 20_480 };
+        assert_eq!(resolved.adjustments.contains(&raised), is_said, "{:?}", resolved.adjustments);
+        let files = FileSystemDescriptor::try_from(&resolved.effective.storage).unwrap();
+        assert_eq!(files.write_buffer_size(), 20_480);
+    }
+}
+
+#[test]
+fn a_storage_set_by_value_survives_beside_options_that_say_otherwise() {
+    let mut config = config(&[
+        ("execution.checkpointing.dir", "file:///a"),
+        ("execution.checkpointing.storage", "jobmanager"),
+    ]);
+    assert_eq!(config.checkpoint_storage(), None);
+    for storage in [
+        StorageDescriptor::new(""),
+        FileSystemDescriptor::new(StoragePath::parse("file:///a").unwrap()).into(),
+    ] {
+        config.set_checkpoint_storage(storage.clone());
+        let (read, _) = CheckpointConfig::from_options(&config.to_options()).unwrap();
+        assert_eq!(read.checkpoint_storage(), Some(&storage));
+        assert_eq!(read, config);
+    }
+}
+
+#[test]
+fn an_empty_key_is_a_key_if_it_is_in_quotes() {
+    let options: Options = [("", "x")].into_iter().collect();
+    assert_eq!(Options::parse("\"\": x"), Ok(options.clone()));
+    assert_eq!(Options::parse(&options.to_toml()), Ok(options));
+}
+
+#[test]
+fn times_are_cut_to_the_millisecond_and_never_rounded_up() {
+    let mut config = CheckpointConfig::default();
+    config.set_checkpoint_interval(Duration::from_nanos(10_999_999)).unwrap();
+    config.set_min_pause_between_checkpoints(Duration::from_nanos(999_999));
+    config.set_checkpoint_timeout(Duration::MAX).unwrap();
+    assert_eq!(config.checkpoint_interval(), Some(Duration::from_millis(10)));
+    assert_eq!(config.min_pause_between_checkpoints(), Duration::ZERO);
+    assert_eq!(config.checkpoint_timeout(), Duration::from_millis(9_223_372_036_854_775_807));
+    assert!(config.set_checkpoint_interval(Duration::from_nanos(9_999_999)).is_err());
+    config.set_alignment_timeout(Duration::from_nanos(1_500_001));
+    assert_eq!(config.alignment_timeout(), Duration::from_nanos(1_500_001));
+}

@@ -1,0 +1,102 @@
+//! Settings that are read when a job is restored: other state to begin with.
+
+use super::Setting;
+use super::files::now;
+use std::collections::BTreeMap;
+use std::path::Path;
+use stillframe::config::CheckpointConfig;
+use stillframe::metadata;
+use stillframe::model::{
+    CheckpointKind, CheckpointMetadata, Name, OperatorHandle, OperatorState, StateHandle, TaskSnapshot,
+    UnixMillis,
+};
+use stillframe::prelude::*;
+use stillframe::runtime::{JobError, JobReport};
+use tempfile::TempDir;
+
+const SOURCE: &str = "numbers";
+
+/// A directory with savepoints, by the checkpoint id that they had, and with the job's own checkpoints.
+struct Snapshots {
+    directory: TempDir,
+}
+
+impl Snapshots {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    fn address(&self) -> String {
+        format!("file://{}", self.directory.path().join("job").display())
+    }
+
+    /// Writes a savepoint with these operators, of which each has a little state if it is so said, and says where it is.
+    fn savepoint(&self, checkpoint: u64, operators: &[(&str, bool)]) -> String {
+        let state = |has_state: bool| OperatorState {
+            max_parallelism: 128,
+            subtasks: vec![TaskSnapshot {
+                operator: has_state
+                    .then(|| OperatorHandle { elements: 1, handle: StateHandle::Inline(vec![0].into()) }),
+                ..TaskSnapshot::default()
+            }],
+        };
+        let named =
+            |(name, has_state): &(&str, bool)| (Name::new(*name).expect("a good name"), state(*has_state));
+        let metadata = CheckpointMetadata {
+            job: JobId::from_bytes([9; 16]),
+            checkpoint: CheckpointId::new(checkpoint),
+            kind: CheckpointKind::Savepoint,
+            triggered_at: UnixMillis(0),
+            operators: operators.iter().map(named).collect::<BTreeMap<_, _>>(),
+        };
+        let bytes = metadata::encode(&metadata).expect("it can be written");
+        let storage = self.storage();
+        let pointer = now(async {
+            let coordinator = storage.open(metadata.job).await?.coordinator();
+            let target = self.directory.path().join("savepoints");
+            let location = coordinator.begin_savepoint(metadata.checkpoint, target.to_str()).await?;
+            coordinator.publish(metadata.checkpoint, &location, bytes.into()).await
+        });
+        pointer.expect("it can be published").as_str().to_owned()
+    }
+
+    fn storage(&self) -> FileSystemCheckpointStorage {
+        FileSystemCheckpointStorage::new(self.directory.path().join("elsewhere")).expect("a good path")
+    }
+}
+
+/// Runs a job of one source to its end.
+fn run(config: &CheckpointConfig) -> Result<JobReport, stillframe::Error> {
+    let mut graph = JobGraph::new();
+    graph.source(SOURCE, 1, |task| Replay::new(task, vec![1_u64, 2, 3]));
+    now(stillframe::run(graph, config))
+}
+
+pub(super) fn recovery_path(setting: &Setting) {
+    let snapshots = Snapshots::new();
+    let savepoints = [7, 8].map(|checkpoint| snapshots.savepoint(checkpoint, &[(SOURCE, false)]));
+    assert!(savepoints.iter().all(|pointer| Path::new(pointer).exists()), "{savepoints:?}");
+    let dir = snapshots.address();
+    let restored = setting.changes(
+        savepoints.each_ref().map(String::as_str),
+        &[("execution.checkpointing.dir", dir.as_str())],
+        |config| run(config).expect("it can be restored").restored,
+    );
+    assert_eq!(restored, [[CheckpointId::new(7)], [CheckpointId::new(8)]]);
+}
+
+pub(super) fn ignore_unclaimed_state(setting: &Setting) {
+    let snapshots = Snapshots::new();
+    let savepoint = snapshots.savepoint(7, &[(SOURCE, false), ("forgotten", true)]);
+    let dir = snapshots.address();
+    let beside = [
+        ("execution.checkpointing.dir", dir.as_str()),
+        ("execution.state-recovery.path", savepoint.as_str()),
+    ];
+    let restored = setting.changes(["false", "true"], &beside, |config| match run(config) {
+        Ok(report) => Ok(report.restored),
+        Err(stillframe::Error::Job(JobError::Mismatch { problem, .. })) => Err(problem.contains("forgotten")),
+        Err(error) => panic!("{error}"),
+    });
+    assert_eq!(restored, [Err(true), Ok(vec![CheckpointId::new(7)])]);
+}
