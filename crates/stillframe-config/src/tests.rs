@@ -7,6 +7,7 @@ mod effective;
 mod flink_files;
 mod messages;
 mod properties;
+mod round;
 #[cfg(feature = "serde")]
 mod serialised;
 mod texts;

@@ -1,3 +1,4 @@
+use crate::Redacted;
 use alloc::string::String;
 use bytes::Bytes;
 use core::fmt;
@@ -13,7 +14,7 @@ pub enum LocationReference {
 }
 
 /// The address of a finished checkpoint or savepoint, which a person can keep and give back to restore from it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pointer(String);
 
 impl Pointer {
@@ -26,6 +27,13 @@ impl Pointer {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for Pointer {
+    /// Without what may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pointer").field(&Redacted::new(&self.0)).finish()
     }
 }
 

@@ -98,13 +98,13 @@ impl<T: Record> JobGraph<T> {
         Stream(self.vertices.len() - 1)
     }
 
-    /// Checks the graph, and says who takes part in checkpoints.
     /// What the rules about checkpoints have to know of it. This runner has neither cycles nor partitioners of the user.
     #[must_use]
     pub fn description(&self) -> GraphDescription {
         GraphDescription::default()
     }
 
+    /// Checks the graph, and says who takes part in checkpoints.
     pub(crate) fn plan(&self, job: JobId, attempt: Attempt) -> Result<JobPlan, JobError> {
         let problem = |problem: String| JobError::Graph { problem };
         let mut vertices: Vec<VertexPlan> = Vec::new();

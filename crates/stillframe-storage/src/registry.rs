@@ -9,6 +9,7 @@ type Factory =
 
 /// Turns descriptors into storages. An ordinary value: what is registered is what can be opened.
 #[derive(Default)]
+#[doc(alias = "CustomCheckpointStorage")]
 pub struct StorageRegistry {
     factories: BTreeMap<String, Factory>,
 }

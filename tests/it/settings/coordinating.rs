@@ -33,7 +33,6 @@ pub(super) fn min_pause(setting: &Setting) {
         let after = job.at(FIRST).locate().at(1_400).complete(1).at(1_500).begun();
         (after, job.next_deadline())
     });
-    // Six hundred seconds is when the second would expire.
     assert_eq!(begun, [(vec![1, 2], Some(2_500)), (vec![1], Some(2_200))]);
 }
 

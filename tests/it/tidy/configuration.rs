@@ -13,14 +13,16 @@ fn read(path: &str) -> String {
 
 #[test]
 fn the_example_of_the_page_is_the_compiled_one() {
-    let (page, crate_doc) =
-        (read("docs/configuration.md"), read("crates/stillframe-config/src/lib.rs"));
+    let (page, crate_doc) = (read("docs/configuration.md"), read("crates/stillframe-config/src/lib.rs"));
     let shown = super::readme::block(&page, "", "```rust");
     let compiled = super::readme::block(&crate_doc, "//! ", "```no_run");
     let visible = compiled.iter().map(|line| if *line == "//!" { "" } else { line });
     let visible = visible.filter(|line| !line.starts_with("# ")).collect::<Vec<_>>();
     assert_eq!(shown.len(), 12, "{shown:?}");
-    assert_eq!(shown, visible, "copy the example from crates/stillframe-config/src/lib.rs to docs/configuration.md");
+    assert_eq!(
+        shown, visible,
+        "copy the example from crates/stillframe-config/src/lib.rs to docs/configuration.md"
+    );
 }
 
 /// What is not in the page, in backticks, although it is a word that a setting can be.
@@ -30,12 +32,11 @@ fn missing_words(page: &str) -> Vec<String> {
         .into_iter()
         .chain(ExternalizedCheckpointRetention::ALL.map(ExternalizedCheckpointRetention::name))
         .chain(RecoveryClaimMode::ALL.map(RecoveryClaimMode::name));
-    let of_enums = OPTIONS
-        .iter()
-        .filter(|option| option.option_type() == OptionType::Enum)
-        .map(|option| option.key());
+    let of_enums =
+        OPTIONS.iter().filter(|option| option.option_type() == OptionType::Enum).map(|option| option.key());
     // An enum has its own sentence beside its row in the table.
-    let sentences = page.split("The words are").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or("");
+    let sentences =
+        page.split("The words are").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or("");
     words.chain(of_enums).map(|word| format!("`{word}`")).filter(|word| !sentences.contains(word)).collect()
 }
 

@@ -28,7 +28,7 @@ options! {
         "execution.checkpointing.timeout", [], Read("expiry"), interval;
     /// The least time between the completion of a checkpoint and the next periodic trigger.
     min_pause: Millis = Millis::new(CheckpointConfig::DEFAULT_MIN_PAUSE_BETWEEN_CHECKPOINTS.as_secs() * 1_000),
-        "execution.checkpointing.min-pause", [], Read("schedule");
+        "execution.checkpointing.min-pause", [], Read("requests");
     /// How many checkpoints may be in progress at once.
     max_concurrent: Count = Count::new(CheckpointConfig::DEFAULT_MAX_CONCURRENT_CHECKPOINTS.get()),
         "execution.checkpointing.max-concurrent-checkpoints", [], Read("requests");

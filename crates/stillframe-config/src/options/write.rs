@@ -50,6 +50,7 @@ fn is_plain_value(value: &str) -> bool {
         && value.chars().all(plain)
         && !value.ends_with([' ', ':'])
         && !value.contains(": ")
+        && !value.eq_ignore_ascii_case("null")
 }
 
 fn name(out: &mut String, text: &str, plain: bool) {

@@ -46,6 +46,12 @@ pub enum Adjustment {
         /// What applies, in bytes.
         effective: u32,
     },
+    /// The setting is about a storage, and the one that applies does not take it from the settings: the program has set
+    /// another, or it keeps nothing in files.
+    Unused {
+        /// The key of the option.
+        option: &'static str,
+    },
     /// The setting was changed, and nothing reads it yet.
     Pending {
         /// The key of the option.
@@ -66,7 +72,7 @@ impl Adjustment {
             Self::RetainedRaised { .. } => "execution.checkpointing.num-retained",
             Self::InlineThresholdIgnored { .. } => "execution.checkpointing.data-inline-threshold",
             Self::WriteBufferRaised { .. } => "execution.checkpointing.write-buffer-size",
-            Self::Pending { option, .. } => option,
+            Self::Unused { option } | Self::Pending { option, .. } => option,
         }
     }
 
@@ -112,6 +118,7 @@ impl fmt::Display for Adjustment {
                     size(*effective)
                 )
             }
+            Self::Unused { .. } => f.write_str("it has no effect on the storage that applies"),
             Self::Pending { awaits, .. } => write!(f, "it has no effect yet; it waits for {awaits}"),
         }
     }

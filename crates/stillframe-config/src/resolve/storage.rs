@@ -2,8 +2,11 @@
 
 use super::{Adjustment, Violation};
 use crate::CheckpointConfig;
+use crate::option::MemorySize;
 use alloc::vec::Vec;
-use stillframe_model::{FileSystemDescriptor, JobManagerDescriptor, OptionValue, StorageDescriptor};
+use stillframe_model::{
+    FileSystemDescriptor, JobManagerDescriptor, OptionValue, StorageDescriptor, StoragePath,
+};
 
 /// The inline threshold and the write buffer that apply to a storage that brings these of its own, if any.
 struct Sizes {
@@ -12,6 +15,51 @@ struct Sizes {
 }
 
 pub(super) fn resolve(
+    config: &CheckpointConfig,
+    adjustments: &mut Vec<Adjustment>,
+) -> Result<StorageDescriptor, Violation> {
+    let storage = choose(config, adjustments)?;
+    let unused = unused(config, &storage);
+    let is_reported = |option: &str| adjustments.iter().any(|adjustment| adjustment.option() == option);
+    let unused: Vec<_> = unused.filter(|option| !is_reported(option)).collect();
+    adjustments.extend(unused.into_iter().map(|option| Adjustment::Unused { option }));
+    Ok(storage)
+}
+
+/// The settings about storage that were made, and of which nothing is in the storage that applies.
+fn unused(config: &CheckpointConfig, storage: &StorageDescriptor) -> impl Iterator<Item = &'static str> {
+    let has_text = |option: &'static str, asked: Option<&str>| {
+        asked.is_none_or(
+            |asked| matches!(storage.options.get(option), Some(OptionValue::Text(text)) if text == asked),
+        )
+    };
+    let has_size = |option: &'static str, asked: Option<u64>| {
+        asked.is_none_or(|asked| storage.options.get(option) == Some(&OptionValue::Size(asked)))
+    };
+    let kind = config.checkpoint_storage_kind();
+    let dir = config.checkpoint_storage_dir().map(StoragePath::as_str);
+    let savepoint_dir = config.savepoint_dir().map(StoragePath::as_str);
+    let threshold = config.settings.inline_threshold.map(MemorySize::bytes);
+    let buffer = config.settings.write_buffer.map(|_| config.write_buffer_size().into());
+    let used = [
+        (KIND, kind.is_none_or(|kind| storage.kind.eq_ignore_ascii_case(kind))),
+        (StorageDescriptor::CHECKPOINTS_DIRECTORY, has_text(StorageDescriptor::CHECKPOINTS_DIRECTORY, dir)),
+        (
+            StorageDescriptor::SAVEPOINT_DIRECTORY,
+            has_text(StorageDescriptor::SAVEPOINT_DIRECTORY, savepoint_dir),
+        ),
+        (
+            StorageDescriptor::FS_SMALL_FILE_THRESHOLD,
+            has_size(StorageDescriptor::FS_SMALL_FILE_THRESHOLD, threshold),
+        ),
+        (StorageDescriptor::FS_WRITE_BUFFER_SIZE, has_size(StorageDescriptor::FS_WRITE_BUFFER_SIZE, buffer)),
+    ];
+    used.into_iter().filter(|(_, is_used)| !is_used).map(|(option, _)| option)
+}
+
+const KIND: &str = "execution.checkpointing.storage";
+
+fn choose(
     config: &CheckpointConfig,
     adjustments: &mut Vec<Adjustment>,
 ) -> Result<StorageDescriptor, Violation> {

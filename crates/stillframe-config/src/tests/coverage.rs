@@ -84,6 +84,7 @@ fn every_outcome_of_resolve_is_drawn() {
         "RetainedRaised",
         "InlineThresholdIgnored",
         "WriteBufferRaised",
+        "Unused",
         "Pending",
         "BacklogIntervalTooShort",
         "UnalignedNotConcurrent",

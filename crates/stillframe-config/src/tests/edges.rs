@@ -1,8 +1,9 @@
 //! Cases that the properties found once, or that are too rare to be found often.
 
 use crate::{Adjustment, CheckpointConfig, GraphDescription, Options};
+use alloc::vec::Vec;
 use core::time::Duration;
-use stillframe_model::{FileSystemDescriptor, StorageDescriptor, StoragePath};
+use stillframe_model::{FileSystemDescriptor, JobManagerDescriptor, StorageDescriptor, StoragePath};
 
 fn config(entries: &[(&str, &str)]) -> CheckpointConfig {
     CheckpointConfig::from_options(&entries.iter().copied().collect()).unwrap().0
@@ -104,4 +105,48 @@ fn times_are_cut_to_the_millisecond_and_never_rounded_up() {
     assert!(config.set_checkpoint_interval(Duration::from_nanos(9_999_999)).is_err());
     config.set_alignment_timeout(Duration::from_nanos(1_500_001));
     assert_eq!(config.alignment_timeout(), Duration::from_nanos(1_500_001));
+}
+
+/// A setter refuses it; what Flink reads from a file and then leaves out is no reason to refuse the file.
+#[test]
+fn an_inline_threshold_that_is_too_large_is_left_out_aloud() {
+    let threshold = "execution.checkpointing.data-inline-threshold";
+    for (text, asked) in [("1048577", 1_048_577), ("4 gb", 4 << 30)] {
+        let config = config(&[("execution.checkpointing.dir", "file:///data"), (threshold, text)]);
+        let resolved = config.resolve(&GraphDescription::default()).unwrap();
+        assert_eq!(resolved.adjustments, [Adjustment::InlineThresholdIgnored { asked, effective: 20_480 }]);
+        let files = FileSystemDescriptor::try_from(&resolved.effective.storage).unwrap();
+        assert_eq!(files.min_file_size_threshold(), 20_480);
+    }
+}
+
+#[test]
+fn settings_of_another_storage_are_named() {
+    let text = "execution.checkpointing.data-inline-threshold: 1 kb
+execution.checkpointing.write-buffer-size: 5000
+execution.checkpointing.dir: file:///c
+execution.checkpointing.savepoint-dir: file:///s
+execution.checkpointing.storage: filesystem";
+    let options = Options::parse(text).unwrap();
+    let unused = |storage: Option<StorageDescriptor>| {
+        let (mut config, _) = CheckpointConfig::from_options(&options).unwrap();
+        if let Some(storage) = storage {
+            config.set_checkpoint_storage(storage);
+        }
+        let adjustments = config.resolve(&GraphDescription::default()).unwrap().adjustments;
+        let is_unused = |adjustment: &Adjustment| matches!(adjustment, Adjustment::Unused { .. });
+        adjustments.iter().filter(|a| is_unused(a)).map(Adjustment::option).collect::<Vec<_>>()
+    };
+    let [kind, dir, savepoint_dir, threshold, buffer] = [
+        "execution.checkpointing.storage",
+        "execution.checkpointing.dir",
+        "execution.checkpointing.savepoint-dir",
+        "execution.checkpointing.data-inline-threshold",
+        "execution.checkpointing.write-buffer-size",
+    ];
+    assert_eq!(unused(None), [] as [&str; 0]);
+    let files = FileSystemDescriptor::new(StoragePath::parse("file:/d").unwrap());
+    assert_eq!(unused(Some(files.into())), [dir]);
+    assert_eq!(unused(Some(JobManagerDescriptor::new().into())), [kind, threshold, buffer]);
+    assert_eq!(unused(Some(StorageDescriptor::new("mine"))), [kind, dir, savepoint_dir, threshold, buffer]);
 }

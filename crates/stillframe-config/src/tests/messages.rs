@@ -76,8 +76,9 @@ fn no_password_is_shown() {
     let mut config = CheckpointConfig::default();
     config.set_checkpoint_storage_dir(address).unwrap().set_savepoint_dir(address).unwrap();
     let files = FileSystemDescriptor::new(StoragePath::parse(address).unwrap());
+    config.set_recovery_path(address);
     let mut shown = format!("{config:?} {:?}", config.resolve(&GraphDescription::default()));
-    config.set_recovery_path(address).set_local_backup_dirs(address).set_checkpoint_storage(files);
+    config.set_local_backup_dirs(address).set_checkpoint_storage(files);
     shown.push_str(&format!("{config:?} {:?}", config.to_options()));
     // The same where it is refused: no path, a size that is none, a kind that goes without it.
     shown.push_str(&config.set_savepoint_dir("s3://key:secret@bucket").unwrap_err().to_string());
