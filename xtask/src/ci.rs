@@ -81,6 +81,11 @@ fn steps() -> Vec<Step> {
             remedy: "find the way in with `cargo tree -p CRATE -i RUNTIME`; futures belong to stillframe-runtime",
         },
         Step {
+            name: "small config",
+            work: Work::Check(machines::small_config),
+            remedy: "put what needs the dependency behind a feature that stillframe-config does not enable",
+        },
+        Step {
             name: "packages",
             // Our crates depend on one another and may not be on the registry yet, so they are packaged and built together.
             work: cargo(&[

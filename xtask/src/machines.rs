@@ -38,10 +38,42 @@ pub(crate) fn async_free(console: &mut Console, workspace: &Workspace) -> Result
     Ok(if found.is_empty() { Outcome::Ok } else { Outcome::Failed(found.join("; ")) })
 }
 
+/// The crates that a config may need when it is built without features: ours, and an error derive with what it is made of.
+const CONFIG_MAY_NEED: [&str; 8] = [
+    "stillframe-config",
+    "stillframe-model",
+    "thiserror",
+    "thiserror-impl",
+    "proc-macro2",
+    "quote",
+    "syn",
+    "unicode-ident",
+];
+
+/// The config, without features, needs nothing else.
+pub(crate) fn small_config(console: &mut Console, _: &Workspace) -> Result<Outcome, Error> {
+    let tree = CommandLine::cargo(
+        "tree --no-default-features --edges normal --prefix none --format {p} --package stillframe-config",
+    );
+    console.say(&format!("$ {tree}"));
+    let output = tree.output()?;
+    let needed = names_in(&output);
+    let more: Vec<_> = needed.into_iter().filter(|name| !CONFIG_MAY_NEED.contains(name)).collect();
+    Ok(if more.is_empty() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed(format!("stillframe-config without features depends on {}", more.join(", ")))
+    })
+}
+
+/// The names at the beginning of the lines of `cargo tree`.
+fn names_in(tree: &str) -> BTreeSet<&str> {
+    tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
+}
+
 /// The runtimes in the output of `cargo tree`, where a line begins with the name of a crate.
 fn runtimes_in(tree: &str) -> impl Iterator<Item = &str> {
-    let names = tree.lines().filter_map(|line| line.split_whitespace().next()).collect::<BTreeSet<_>>();
-    names.into_iter().filter(|name| RUNTIMES.contains(name))
+    names_in(tree).into_iter().filter(|name| RUNTIMES.contains(name))
 }
 
 /// Asks the compiler what each crate links when it is built without features. A target that has no standard library would

@@ -8,24 +8,24 @@ use stillframe_model::Redacted;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{option}: {found} is not allowed (allowed: {allowed})")]
 pub struct ConfigError {
-    option: &'static str,
+    option: Cow<'static, str>,
     found: String,
     allowed: Cow<'static, str>,
 }
 
 impl ConfigError {
     pub(crate) fn new(
-        option: &'static str,
+        option: impl Into<Cow<'static, str>>,
         found: impl fmt::Display,
         allowed: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { option, found: found.to_string(), allowed: allowed.into() }
+        Self { option: option.into(), found: found.to_string(), allowed: allowed.into() }
     }
 
     /// The key of the option, as in a Flink configuration file.
     #[must_use]
-    pub fn option(&self) -> &'static str {
-        self.option
+    pub fn option(&self) -> &str {
+        &self.option
     }
 }
 
@@ -42,7 +42,7 @@ impl Refusal {
     }
 
     pub(crate) fn at(self, option: &'static str) -> ConfigError {
-        ConfigError { option, found: self.found, allowed: self.allowed }
+        ConfigError { option: option.into(), found: self.found, allowed: self.allowed }
     }
 }
 

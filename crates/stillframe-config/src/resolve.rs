@@ -45,6 +45,13 @@ impl CheckpointConfig {
         if is_periodic {
             self.check_graph(graph, &mut violations);
         }
+        // Flink looks at the settings alone here, whatever comes of them.
+        if !graph.batch
+            && self.is_unaligned_checkpoints_enabled()
+            && self.is_approximate_local_recovery_enabled()
+        {
+            violations.push(Violation::UnalignedApproximateRecovery);
+        }
         let schedule = self.schedule(is_periodic, &mut adjustments, &mut violations);
         let barriers = self.barriers(is_periodic, &mut adjustments, &mut violations);
         if let Some(asked) = self.settings.num_retained.filter(|number| *number < 1) {
@@ -109,6 +116,13 @@ impl CheckpointConfig {
         let raise = |asked: Duration| asked.max(min_pause);
         // The longest interval is Flink's way to say that there is none.
         let longest = Millis::MAX.duration();
+        let mut never = |option, interval: Option<Duration>| {
+            if interval.is_some_and(|interval| interval >= longest) {
+                adjustments.push(Adjustment::IntervalIsNever { option });
+            }
+        };
+        never("execution.checkpointing.interval", self.checkpoint_interval());
+        never("execution.checkpointing.interval-during-backlog", self.checkpoint_interval_during_backlog());
         let asked = self.checkpoint_interval().filter(|interval| *interval < longest);
         let backlog = match self.checkpoint_interval_during_backlog() {
             None => asked,
@@ -151,9 +165,6 @@ impl CheckpointConfig {
         let max_concurrent = self.max_concurrent_checkpoints();
         if is_unaligned && max_concurrent > NonZeroU32::MIN {
             violations.push(Violation::UnalignedNotConcurrent { max_concurrent });
-        }
-        if is_unaligned && self.is_approximate_local_recovery_enabled() {
-            violations.push(Violation::UnalignedApproximateRecovery);
         }
         Barriers {
             policy: match mode {

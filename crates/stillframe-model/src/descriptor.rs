@@ -7,8 +7,8 @@ use core::fmt;
 /// A storage as configuration: enough to build it again in another process.
 ///
 /// Credentials belong into the environment of the processes. Where an address carries some all the same, `Debug`
-/// leaves them out.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// leaves them out, and of other texts it shows nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct StorageDescriptor {
     /// Which storage, as registered.
@@ -60,10 +60,33 @@ pub enum OptionValue {
 }
 
 impl fmt::Debug for OptionValue {
+    /// A text is left out: it may be a password. Where it is known to be an address, the descriptor shows it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.debug_tuple("Text").field(&Redacted::new(text)).finish(),
+            Self::Text(_) => f.write_str("Text(***)"),
             Self::Size(size) => f.debug_tuple("Size").field(size).finish(),
         }
+    }
+}
+
+impl fmt::Debug for StorageDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Shown<'a>(&'a StorageDescriptor);
+        impl fmt::Debug for Shown<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut map = f.debug_map();
+                for (name, value) in &self.0.options {
+                    match (name.as_ref(), value) {
+                        (
+                            StorageDescriptor::CHECKPOINTS_DIRECTORY | StorageDescriptor::SAVEPOINT_DIRECTORY,
+                            OptionValue::Text(text),
+                        ) => map.entry(name, &Redacted::new(text)),
+                        _ => map.entry(name, value),
+                    };
+                }
+                map.finish()
+            }
+        }
+        f.debug_struct("StorageDescriptor").field("kind", &self.kind).field("options", &Shown(self)).finish()
     }
 }

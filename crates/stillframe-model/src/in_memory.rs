@@ -29,13 +29,15 @@ impl JobManagerDescriptor {
         Self { checkpoint_path: None, savepoint_path: None, max_state_size: None }
     }
 
-    /// The same, with the metadata of checkpoints in files below this address.
+    /// The same, with an address below which the metadata of checkpoints is to go. The storage in memory does not write files
+    /// yet; the config's `resolve` says so.
     #[must_use]
     pub fn with_checkpoint_path(self, path: StoragePath) -> Self {
         Self { checkpoint_path: Some(path), ..self }
     }
 
-    /// The same, with savepoints below this address when a request names none.
+    /// The same, with an address below which savepoints are to go when a request names none. The storage in memory keeps none
+    /// yet; the config's `resolve` says so.
     #[must_use]
     pub fn with_savepoint_path(self, path: StoragePath) -> Self {
         Self { savepoint_path: Some(path), ..self }
@@ -52,14 +54,14 @@ impl JobManagerDescriptor {
         }
     }
 
-    /// Where the metadata of checkpoints goes; without it, they are kept in memory like the state.
+    /// Where the metadata of checkpoints is to go, if it was set.
     #[must_use]
     #[doc(alias = "get_checkpoint_path", alias = "getCheckpointPath")]
     pub fn checkpoint_path(&self) -> Option<&StoragePath> {
         self.checkpoint_path.as_ref()
     }
 
-    /// Where savepoints go when a request names no place.
+    /// Where savepoints are to go when a request names no place, if it was set.
     #[must_use]
     #[doc(alias = "get_savepoint_path", alias = "getSavepointPath")]
     pub fn savepoint_path(&self) -> Option<&StoragePath> {

@@ -1,7 +1,4 @@
-use crate::Redacted;
-use alloc::string::String;
 use bytes::Bytes;
-use core::fmt;
 
 /// Tells a worker where the state of one checkpoint goes. Made by the coordinator's view of a storage, opaque to
 /// everybody else, and small enough to travel inside a [`Barrier`](crate::Barrier).
@@ -11,34 +8,4 @@ pub enum LocationReference {
     Default,
     /// Any other place, as the storage encodes it.
     Encoded(Bytes),
-}
-
-/// The address of a finished checkpoint or savepoint, which a person can keep and give back to restore from it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pointer(String);
-
-impl Pointer {
-    /// Wraps the text as it was given; a storage says whether it can resolve it.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Pointer {
-    /// Without what may be a secret in it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pointer").field(&Redacted::new(&self.0)).finish()
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }

@@ -7,20 +7,22 @@ const LONGEST_QUOTE: usize = 200;
 
 /// A text as it may be shown to anybody: if it is an address, without the secret in it.
 ///
-/// In `s3://key:secret@bucket/x` that is what stands between the first colon of the authority and the last `@`. The
-/// text need not be a valid address, and the secret may contain slashes, which end an authority; so too much is
+/// In `s3://key:secret@bucket/x` that is what stands between the first colon of the authority and the last `@`, and in
+/// `https://host/x?sig=secret` what follows the question mark. The text need not be a valid address, and the secret may contain slashes, which end an authority; so too much is
 /// left out rather than too little.
 ///
 /// ```
 /// use stillframe_model::Redacted;
 ///
 /// assert_eq!(Redacted::new("s3://key:se/cret@bucket/x").to_string(), "s3://key:***@bucket/x");
+/// assert_eq!(Redacted::new("https://host/x?sig=secret").to_string(), "https://host/x?***");
 /// assert_eq!(Redacted::new("hdfs://namenode:8020/x").to_string(), "hdfs://namenode:8020/x");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Redacted<'a> {
     before: &'a str,
     after: Option<&'a str>,
+    is_cut: bool,
 }
 
 impl<'a> Redacted<'a> {
@@ -32,12 +34,16 @@ impl<'a> Redacted<'a> {
             _ if text.starts_with("//") => "//".len(),
             _ => 0,
         };
-        let secret = text[from..].find(':').zip(text.rfind('@'));
-        match secret {
-            Some((colon, at)) if from + colon < at => {
-                Self { before: &text[..=from + colon], after: Some(&text[at..]) }
-            }
-            _ => Self { before: text, after: None },
+        let secret = text[from..].find(':').zip(text.rfind('@')).filter(|(colon, at)| from + colon < *at);
+        let (before, rest) = match secret {
+            Some((colon, at)) => (Some(&text[..=from + colon]), &text[at..]),
+            None => (None, text),
+        };
+        let shown = rest.find('?').map_or(rest, |query| &rest[..=query]);
+        let is_cut = shown.len() < rest.len();
+        match before {
+            Some(before) => Self { before, after: Some(shown), is_cut },
+            None => Self { before: shown, after: None, is_cut },
         }
     }
 
@@ -54,7 +60,8 @@ impl<'a> Redacted<'a> {
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.before)?;
-        self.after.map_or(Ok(()), |after| write!(f, "***{after}"))
+        self.after.map_or(Ok(()), |after| write!(f, "***{after}"))?;
+        if self.is_cut { f.write_str("***") } else { Ok(()) }
     }
 }
 
@@ -63,6 +70,9 @@ impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}", self.before.escape_debug())?;
         self.after.map_or(Ok(()), |after| write!(f, "***{}", after.escape_debug()))?;
+        if self.is_cut {
+            f.write_str("***")?;
+        }
         f.write_char('"')
     }
 }

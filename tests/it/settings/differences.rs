@@ -17,10 +17,10 @@ fn from_options(settings: &[(&str, &str)]) -> Result<CheckpointConfig, ConfigErr
 }
 
 /// The settings that are refused, by key.
-fn refused(settings: &[(&str, &str)]) -> Vec<&'static str> {
+fn refused(settings: &[(&str, &str)]) -> Vec<String> {
     match from_options(settings) {
         Ok(_) => Vec::new(),
-        Err(errors) => errors.iter().map(|error| error.option()).collect(),
+        Err(errors) => errors.iter().map(|error| error.option().to_owned()).collect(),
     }
 }
 

@@ -23,6 +23,11 @@ pub enum Adjustment {
         /// What applies.
         effective: Duration,
     },
+    /// The interval is the longest there is, which is Flink's way to say that there are no periodic checkpoints.
+    IntervalIsNever {
+        /// The key of the option, which is the normal interval or the one during a backlog.
+        option: &'static str,
+    },
     /// The job runs as a batch, in which there are no periodic checkpoints.
     BatchWithoutCheckpoints,
     /// Barriers overtake records only exactly once; the mode is at least once, so they do not.
@@ -72,7 +77,9 @@ impl Adjustment {
             Self::RetainedRaised { .. } => "execution.checkpointing.num-retained",
             Self::InlineThresholdIgnored { .. } => "execution.checkpointing.data-inline-threshold",
             Self::WriteBufferRaised { .. } => "execution.checkpointing.write-buffer-size",
-            Self::Unused { option } | Self::Pending { option, .. } => option,
+            Self::IntervalIsNever { option } | Self::Unused { option } | Self::Pending { option, .. } => {
+                option
+            }
         }
     }
 
@@ -95,6 +102,9 @@ impl fmt::Display for Adjustment {
             }
             Self::IntervalRaised { asked, effective } => {
                 write!(f, "the interval of {asked:?} was raised to the minimum pause of {effective:?}")
+            }
+            Self::IntervalIsNever { .. } => {
+                f.write_str("the longest interval there is means that there are no periodic checkpoints")
             }
             Self::BatchWithoutCheckpoints => {
                 f.write_str("a job that runs as a batch has no periodic checkpoints")

@@ -40,7 +40,8 @@ fn unused(config: &CheckpointConfig, storage: &StorageDescriptor) -> impl Iterat
     let dir = config.checkpoint_storage_dir().map(StoragePath::as_str);
     let savepoint_dir = config.savepoint_dir().map(StoragePath::as_str);
     let threshold = config.settings.inline_threshold.map(MemorySize::bytes);
-    let buffer = config.settings.write_buffer.map(|_| config.write_buffer_size().into());
+    // No storage has a size below zero, and none is asked for one.
+    let buffer = config.settings.write_buffer.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
     let used = [
         (KIND, kind.is_none_or(|kind| storage.kind.eq_ignore_ascii_case(kind))),
         (StorageDescriptor::CHECKPOINTS_DIRECTORY, has_text(StorageDescriptor::CHECKPOINTS_DIRECTORY, dir)),
@@ -184,8 +185,7 @@ fn custom(config: &CheckpointConfig, kind: &str) -> StorageDescriptor {
     if let Some(bytes) = config.settings.inline_threshold {
         storage = storage.with(StorageDescriptor::FS_SMALL_FILE_THRESHOLD, OptionValue::Size(bytes.bytes()));
     }
-    if config.settings.write_buffer.is_some() {
-        let bytes = config.write_buffer_size();
+    if let Some(bytes) = config.settings.write_buffer.and_then(|bytes| u32::try_from(bytes).ok()) {
         storage = storage.with(StorageDescriptor::FS_WRITE_BUFFER_SIZE, OptionValue::Size(bytes.into()));
     }
     storage

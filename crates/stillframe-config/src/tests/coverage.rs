@@ -85,6 +85,7 @@ fn every_outcome_of_resolve_is_drawn() {
         "InlineThresholdIgnored",
         "WriteBufferRaised",
         "Unused",
+        "IntervalIsNever",
         "Pending",
         "BacklogIntervalTooShort",
         "UnalignedNotConcurrent",

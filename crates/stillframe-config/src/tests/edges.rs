@@ -1,6 +1,6 @@
 //! Cases that the properties found once, or that are too rare to be found often.
 
-use crate::{Adjustment, CheckpointConfig, GraphDescription, Options};
+use crate::{Adjustment, CheckpointConfig, GraphDescription, Options, Violation};
 use alloc::vec::Vec;
 use core::time::Duration;
 use stillframe_model::{FileSystemDescriptor, JobManagerDescriptor, StorageDescriptor, StoragePath};
@@ -149,4 +149,42 @@ execution.checkpointing.storage: filesystem";
     assert_eq!(unused(Some(files.into())), [dir]);
     assert_eq!(unused(Some(JobManagerDescriptor::new().into())), [kind, threshold, buffer]);
     assert_eq!(unused(Some(StorageDescriptor::new("mine"))), [kind, dir, savepoint_dir, threshold, buffer]);
+}
+
+/// Flink compares the two settings as they are, before it decides that barriers stay aligned.
+#[test]
+fn approximate_recovery_and_unaligned_exclude_each_other_whatever_applies() {
+    for more in [
+        &[][..],
+        &[("execution.checkpointing.mode", "AT_LEAST_ONCE"), ("execution.checkpointing.interval", "1 s")],
+    ] {
+        let both = [
+            ("execution.checkpointing.unaligned.enabled", "true"),
+            ("execution.state-recovery.approximate-local-recovery", "true"),
+        ];
+        let config = config(&[&both, more].concat());
+        let violations = config.resolve(&GraphDescription::default()).unwrap_err();
+        assert_eq!(violations.iter().collect::<Vec<_>>(), [&Violation::UnalignedApproximateRecovery]);
+        assert!(config.resolve(&GraphDescription::default().with_batch(true)).is_ok());
+    }
+}
+
+#[test]
+fn the_longest_interval_is_none_and_says_so() {
+    let config = config(&[("execution.checkpointing.interval", "9223372036854775807")]);
+    let resolved = config.resolve(&GraphDescription::default()).unwrap();
+    assert_eq!(resolved.effective.schedule.interval, None);
+    assert_eq!(
+        resolved.adjustments,
+        [Adjustment::IntervalIsNever { option: "execution.checkpointing.interval" }]
+    );
+}
+
+#[test]
+fn a_buffer_below_zero_does_not_become_one_of_somebody_elses_storage() {
+    let buffer = "execution.checkpointing.write-buffer-size";
+    let config = config(&[("execution.checkpointing.storage", "mine"), (buffer, "-5")]);
+    let resolved = config.resolve(&GraphDescription::default()).unwrap();
+    assert_eq!(resolved.effective.storage, StorageDescriptor::new("mine"));
+    assert_eq!(resolved.adjustments, [Adjustment::Unused { option: buffer }]);
 }

@@ -76,7 +76,7 @@ fn no_password_is_shown() {
     let mut config = CheckpointConfig::default();
     config.set_checkpoint_storage_dir(address).unwrap().set_savepoint_dir(address).unwrap();
     let files = FileSystemDescriptor::new(StoragePath::parse(address).unwrap());
-    config.set_recovery_path(address);
+    config.set_recovery_path(address).set_savepoint_dir("https://host/x?sig=secret").unwrap();
     let mut shown = format!("{config:?} {:?}", config.resolve(&GraphDescription::default()));
     config.set_local_backup_dirs(address).set_checkpoint_storage(files);
     shown.push_str(&format!("{config:?} {:?}", config.to_options()));

@@ -21,9 +21,11 @@ pub(super) fn read(options: &Options) -> Result<Option<StorageDescriptor>, Confi
     let Some(kind) = options.get(KIND) else {
         return match settings.peek() {
             None => Ok(None),
-            Some((key, _)) => {
-                Err(ConfigError::new(KIND, format_args!("nothing beside {key}"), "the kind of the storage"))
-            }
+            Some((key, _)) => Err(ConfigError::new(
+                KIND,
+                format_args!("nothing beside {}", shown(key)),
+                "the kind of the storage",
+            )),
         };
     };
     let mut storage = StorageDescriptor::new(String::from(kind));
@@ -32,19 +34,19 @@ pub(super) fn read(options: &Options) -> Result<Option<StorageDescriptor>, Confi
             storage.with(String::from(name), OptionValue::Text(text.into()))
         } else if let Some(name) = key.strip_prefix(SIZE) {
             let bytes = text.parse().ok().or_else(|| MemorySize::read(text).map(MemorySize::bytes));
-            let refuse = || {
-                ConfigError::new(
-                    KIND,
-                    format_args!("{}, set as {key},", Redacted::new(text).quote()),
-                    MemorySize::ALLOWED,
-                )
-            };
+            let refuse = || ConfigError::new(shown(key), Redacted::new(text).quote(), MemorySize::ALLOWED);
             storage.with(String::from(name), OptionValue::Size(bytes.ok_or_else(refuse)?))
         } else {
             storage
         };
     }
     Ok(Some(storage))
+}
+
+/// A key of the user's as an error names it.
+fn shown(key: &str) -> String {
+    let is_plain = key.len() <= 128 && key.chars().all(|c| c.is_ascii_graphic());
+    if is_plain { key.into() } else { Redacted::new(key).quote() }
 }
 
 pub(super) fn write(storage: &StorageDescriptor, options: &mut Options) {
