@@ -164,7 +164,28 @@ pub(crate) fn storage(argument: &Value) -> Result<StorageDescriptor, Trouble> {
     }
 }
 
-/// What the constructor of this class makes of these arguments.
+/// Gives the file storage inside a custom one the directory that it has according to what was `told` afterwards. The
+/// recorder chose it, so that no argument says which it is.
+pub(crate) fn complete(argument: &mut Value, told: Option<&str>) {
+    if argument["storage"]["class"] != "CustomAroundFileSystem" {
+        return;
+    }
+    if let Some(arguments) = argument.pointer_mut("/storage/args").and_then(Value::as_object_mut) {
+        // If nobody tells, nobody sees it either.
+        let dir = told.unwrap_or("file:///nowhere");
+        arguments.entry("checkpoint_path").or_insert_with(|| dir.into());
+    }
+}
+
+/// A custom storage as its constructor leaves it, which looks at nothing. Unwrapping is done by the getter of the config.
+pub(crate) fn custom(class: &str, arguments: &Map<String, Value>) -> StorageDescriptor {
+    let texts = arguments.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    texts.fold(StorageDescriptor::new(class.to_owned()), |storage, (name, text)| {
+        storage.with(name, OptionValue::Text(text))
+    })
+}
+
+/// What a config has of a storage that the constructor of this class made of these arguments.
 pub(crate) fn constructed(class: &str, arguments: &Map<String, Value>) -> Result<StorageDescriptor, Trouble> {
     match class {
         // PyFlink unwraps what is custom around one of the two that it knows.

@@ -1,6 +1,6 @@
 //! Cases of the kind `config`: calls on a config, and everything that can be asked of it afterwards.
 
-use super::argument::Trouble;
+use super::argument::{self, Trouble};
 use super::call::{self, Answer};
 use super::conversion;
 use super::difference::Difference;
@@ -9,7 +9,7 @@ use super::getter;
 use super::option_keys as keys;
 use super::option_map;
 use super::tally::{Outcome, Verdict};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use stillframe::config::{CheckpointConfig, ConfigErrors, Options};
 
@@ -45,8 +45,15 @@ pub(crate) fn replay(name: &str, case: &Map<String, Value>) -> Outcome {
     let missing = ["calls"].into_iter().filter(|field| !case.contains_key(*field));
     replay.findings.extend(missing.map(|field| format!("the field `{field}` is missing")));
     if replay.begin(case) {
+        let answers = ["/effective/application_storage", "/getters/get_checkpoint_storage"];
+        let told = json!({ "effective": case.get("effective"), "getters": case.get("getters") });
+        let told =
+            answers.into_iter().find_map(|answer| told.pointer(answer)?.get("checkpoint_path")?.as_str());
         for call in case.get("calls").and_then(Value::as_array).into_iter().flatten() {
-            replay.call(call);
+            let mut call = call.clone();
+            let arguments = call.get_mut("args").and_then(Value::as_array_mut).into_iter().flatten();
+            arguments.for_each(|argument| argument::complete(argument, told));
+            replay.call(&call);
         }
         replay.ask(case.get("getters"));
         replay.ask(case.get("java_getters"));
@@ -122,8 +129,12 @@ impl Replay {
                 Ok(refusals) => {
                     for (key, difference) in refusals {
                         self.stand_apart([key], difference);
+                        // The one that the option names would have taken the place of whatever was set before it.
+                        self.stand_apart((key == keys::STORAGE).then_some(keys::SET_BY_PROGRAM), difference);
                         self.differences.insert(difference);
-                        options = without(&options, key);
+                        let option = keys::option(key);
+                        options =
+                            option.and_then(|option| keys::without(&options, option)).unwrap_or(options);
                     }
                 }
                 Err(error) => {
@@ -278,22 +289,19 @@ pub(crate) fn refusals(
 ) -> Result<Vec<(&'static str, Difference)>, String> {
     let refusal = |error: &stillframe::config::ConfigError| {
         let option = keys::option(error.option()).ok_or_else(|| format!("{error}: no key of the table"))?;
-        let text = keys::names(option).find_map(|key| options.get(key));
-        let number = text.and_then(|text| text.parse::<i64>().ok());
-        match (option.key(), number) {
+        let (_, text) = keys::found(option, options).ok_or_else(|| format!("{error}: it is not set"))?;
+        match (option.key(), text.parse::<i64>().ok()) {
             (key, Some(..1)) if keys::is_at_least_one(key) => Ok((key, Difference::AtLeastOne)),
             (key, Some(..0)) if keys::is_unsigned(key) => Ok((key, Difference::UnsignedTypes)),
+            // Any text is a name to Flink until it looks for what it names.
+            (key, _) if key == keys::STORAGE && text.trim().is_empty() => {
+                Ok((key, Difference::RefusedWhenRead))
+            }
             (key, _) if !keys::is_applied(key) => Ok((key, Difference::RefusedWhenRead)),
             _ => Err(format!("Flink accepted it, ours refused: {error}")),
         }
     };
     errors.iter().map(refusal).collect()
-}
-
-/// The same without anything under which the option of this key is read.
-fn without(options: &Options, key: &str) -> Options {
-    let names: Vec<_> = keys::option(key).into_iter().flat_map(keys::names).collect();
-    options.iter().filter(|(key, _)| !names.contains(key)).collect()
 }
 
 /// Whether the case was looked at all.

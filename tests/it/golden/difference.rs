@@ -37,10 +37,12 @@ pub(crate) enum Difference {
     SuspendedKeeps,
     /// Texts are hashed as bytes and not as UTF-16.
     TextHashesAsBytes,
+    /// There is one way to keep state, and it is no storage.
+    NoStateBackends,
 }
 
 impl Difference {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::UnsignedTypes,
         Self::AtomicSetters,
         Self::RefusedWhenRead,
@@ -58,6 +60,7 @@ impl Difference {
         Self::AtLeastOne,
         Self::SuspendedKeeps,
         Self::TextHashesAsBytes,
+        Self::NoStateBackends,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Difference {
             Self::AtLeastOne => "at-least-one",
             Self::SuspendedKeeps => "suspended-keeps",
             Self::TextHashesAsBytes => "text-hashes-as-bytes",
+            Self::NoStateBackends => "no-state-backends",
         }
     }
 }

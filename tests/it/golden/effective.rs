@@ -9,7 +9,7 @@ use super::storage_case;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use stillframe::config::{
-    CheckpointConfig, CheckpointingMode, EffectiveConfig, GraphDescription, OPTIONS, Violations,
+    CheckpointConfig, CheckpointingMode, EffectiveConfig, GraphDescription, Violation, Violations,
 };
 use stillframe::model::{JobManagerDescriptor, StorageDescriptor};
 
@@ -29,7 +29,7 @@ pub(crate) fn compare(replay: &mut Replay, recorded: &Value, case: &Map<String, 
     let resolved = replay.config.resolve(&graph).map(|resolved| resolved.effective);
     if let Some(refusal) = recorded.get("raises") {
         if let Ok(effective) = resolved {
-            accepted(replay, refusal, &effective);
+            accepted(replay, refusal, &effective, &rules_broken_in_flink(case.get("config"), &graph));
         }
         return;
     }
@@ -58,9 +58,10 @@ pub(crate) fn compare(replay: &mut Replay, recorded: &Value, case: &Map<String, 
             match without_storage(replay, &graph) {
                 Ok(effective) => effective,
                 Err(violations) => {
-                    let options: Vec<_> = violations.iter().map(|violation| violation.option()).collect();
-                    return replay
-                        .differ(&options, || format!("Flink accepted it, ours refused: {violations}"));
+                    return violations.iter().for_each(|violation| {
+                        let finding = || format!("Flink accepted it, ours refused: {violation}");
+                        replay.differ(options_of(violation), finding);
+                    });
                 }
             }
         }
@@ -81,17 +82,45 @@ fn graph(recorded: Option<&Value>) -> Result<GraphDescription, String> {
     }
 }
 
-/// Flink refuses the job and we do not.
-fn accepted(replay: &mut Replay, refusal: &Value, effective: &EffectiveConfig) {
-    if refusal["java_class"] == "java.lang.ArithmeticException" {
+/// The options that a rule is about.
+const fn options_of(violation: &Violation) -> &'static [&'static str] {
+    use keys::{
+        APPROXIMATE, BACKLOG, FORCE, FORCE_UNALIGNED, INTERVAL, MAX_CONCURRENT, MODE, OF_STORAGE, UNALIGNED,
+    };
+    match violation {
+        Violation::BacklogIntervalTooShort { .. } => &[BACKLOG, INTERVAL],
+        Violation::UnalignedNotConcurrent { .. } => &[MAX_CONCURRENT, UNALIGNED, MODE, INTERVAL],
+        Violation::Iterations => &[FORCE, INTERVAL],
+        Violation::UnalignedIterations | Violation::UnalignedCustomPartitioner => {
+            &[FORCE_UNALIGNED, UNALIGNED, INTERVAL]
+        }
+        Violation::InputSelectable => &[INTERVAL],
+        Violation::UnalignedApproximateRecovery => &[APPROXIMATE, UNALIGNED],
+        Violation::StorageWithoutDirectory | Violation::Storage(_) => &OF_STORAGE,
+        _ => &[],
+    }
+}
+
+/// The options of the rules that are broken by what Flink holds, among which may be what it kept of a refused call.
+fn rules_broken_in_flink(held: Option<&Value>, graph: &GraphDescription) -> Vec<&'static str> {
+    let held = held.and_then(|held| keys::options(held).ok()).and_then(|held| keys::readable(held).ok());
+    let Some((config, refused)) = held else { return Vec::new() };
+    let violations = config.resolve(graph).err();
+    let violations = violations.iter().flat_map(Violations::iter).flat_map(options_of).copied();
+    refused.into_iter().filter(|key| keys::is_applied(key)).chain(violations).collect()
+}
+
+/// Flink refuses the job and we do not. It may, if it is because of one of the options `broken`, and that stands apart.
+fn accepted(replay: &mut Replay, refusal: &Value, effective: &EffectiveConfig, broken: &[&str]) {
+    let overflows = i64::try_from(effective.barriers.alignment_timeout.as_millis()).is_err();
+    if refusal["java_class"] == "java.lang.ArithmeticException" && overflows {
         replay.differences.insert(Difference::EveryValueCanBeWritten);
     } else if message(refusal).contains("not serializable")
         && conversion::storage(&effective.storage)["type"] == "CustomCheckpointStorage"
     {
         replay.differences.insert(Difference::StorageIsData);
     } else {
-        let apart: Vec<_> = OPTIONS.iter().map(|option| option.key()).collect();
-        replay.differ(&apart, || format!("Flink refused the job ({}), ours accepted", message(refusal)));
+        replay.differ(broken, || format!("Flink refused the job ({}), ours accepted", message(refusal)));
     }
 }
 

@@ -11,6 +11,7 @@ mod config_case;
 mod conversion;
 mod difference;
 mod effective;
+mod excuses;
 mod getter;
 mod guards;
 mod option_keys;

@@ -82,9 +82,43 @@ pub(crate) fn read_under(key: &str) -> impl Iterator<Item = &'static ConfigOptio
     OPTIONS.iter().filter(move |option| names(option).any(|name| name == key))
 }
 
-/// The option's key and its old ones, in the order in which they are looked for.
+/// The option's key and its old ones, in the order in which they are looked for. Today's key of another option is none of
+/// them, although Flink looks there as well: what stands there is that option's.
 pub(crate) fn names(option: &'static ConfigOption) -> impl Iterator<Item = &'static str> {
-    std::iter::once(option.key()).chain(option.old_keys().iter().copied())
+    let old = option.old_keys().iter().copied().filter(|old| self::option(old).is_none());
+    std::iter::once(option.key()).chain(old)
+}
+
+/// The name and the text that an option has in a configuration. Today's key of another option hides the names after it.
+pub(crate) fn found<'a>(
+    option: &'static ConfigOption,
+    options: &'a Options,
+) -> Option<(&'static str, &'a str)> {
+    let all = std::iter::once(option.key()).chain(option.old_keys().iter().copied());
+    let (name, text) = all.into_iter().find_map(|name| Some((name, options.get(name)?)))?;
+    names(option).any(|own| own == name).then_some((name, text))
+}
+
+/// A configuration as far as it can be read, and the options that cannot.
+pub(crate) fn readable(mut options: Options) -> Result<(CheckpointConfig, Vec<&'static str>), String> {
+    let mut refused = Vec::new();
+    loop {
+        let errors = match CheckpointConfig::from_options(&options) {
+            Ok((config, _)) => return Ok((config, refused)),
+            Err(errors) => errors,
+        };
+        for error in errors.iter() {
+            let option = option(error.option()).ok_or_else(|| format!("{error}: no key of the table"))?;
+            options = without(&options, option).ok_or_else(|| format!("{error}: it is not set"))?;
+            refused.push(option.key());
+        }
+    }
+}
+
+/// The same without the text that the option has there. `None` if it has none.
+pub(crate) fn without(options: &Options, option: &'static ConfigOption) -> Option<Options> {
+    let (name, _) = found(option, options)?;
+    Some(options.iter().filter(|(key, _)| *key != name).collect())
 }
 
 /// A recorded configuration. All its values are text.

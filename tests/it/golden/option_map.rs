@@ -5,7 +5,7 @@ use super::difference::Difference;
 use super::option_keys as keys;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use stillframe::config::{CheckpointConfig, OPTIONS};
+use stillframe::config::{CheckpointConfig, ConfigOption, OPTIONS, OptionType, parse_duration};
 
 /// What to expect under one of today's keys.
 struct Expected {
@@ -72,26 +72,50 @@ fn entries(replay: &mut Replay, recorded: &Value) -> Option<BTreeMap<String, Opt
     replay.findings.extend(fields.into_iter().flatten());
     let keys = recorded["keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
     if refusal["java_class"] == "java.lang.ArithmeticException" {
-        replay.differences.insert(Difference::EveryValueCanBeWritten);
-        Some(keys.map(|key| (key.to_owned(), None)).collect())
+        let keys: Vec<_> = keys.collect();
+        let written = replay.config.to_options();
+        if durations().any(|option| written.get(option.key()).is_some_and(overflows)) {
+            replay.differences.insert(Difference::EveryValueCanBeWritten);
+        } else {
+            // Flink may hold one that we refused together with another.
+            let held = durations().filter(|option| keys::names(option).any(|name| keys.contains(&name)));
+            let held: Vec<_> = held.map(|option| option.key()).collect();
+            replay.differ(&held, || {
+                format!("config: Flink overflowed, and no duration is that long: {keys:?}")
+            });
+        }
+        Some(keys.into_iter().map(|key| (key.to_owned(), None)).collect())
     } else {
         replay.findings.push(format!("config: Flink could not write it: {refusal}"));
         None
     }
 }
 
+fn durations() -> impl Iterator<Item = &'static ConfigOption> {
+    OPTIONS.iter().filter(|option| option.option_type() == OptionType::Duration)
+}
+
+/// Whether Flink, which counts nanoseconds in signed numbers while it writes, cannot write this duration.
+fn overflows(text: &str) -> bool {
+    let duration = parse_duration("what we wrote", text);
+    duration.is_ok_and(|duration| i64::try_from(duration.as_nanos()).is_err())
+}
+
 /// What to expect of an option: the first text that stands under one of its names.
 fn expected(
     replay: &mut Replay,
-    option: &'static stillframe::config::ConfigOption,
+    option: &'static ConfigOption,
     recorded: &BTreeMap<String, Option<String>>,
 ) -> Option<Expected> {
-    let (name, text) = keys::names(option).find_map(|name| recorded.get_key_value(name))?;
+    let texts =
+        recorded.iter().map(|(key, text)| (key.as_str(), text.as_deref().unwrap_or_default())).collect();
+    let (name, _) = keys::found(option, &texts)?;
     let is_old = name != option.key();
-    if is_old || option.old_keys().iter().any(|old| recorded.contains_key(*old)) {
+    if keys::names(option).skip(1).any(|old| recorded.contains_key(old)) {
         replay.differences.insert(Difference::TodaysKeys);
     }
-    Some(Expected { text: text.clone(), is_as_typed: is_old || !keys::is_applied(option.key()) })
+    let text = recorded.get(name).cloned().flatten();
+    Some(Expected { text, is_as_typed: is_old || !keys::is_applied(option.key()) })
 }
 
 fn text(replay: &mut Replay, key: &'static str, expected: &Expected, ours: &str) {

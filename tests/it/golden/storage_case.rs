@@ -1,14 +1,14 @@
 //! Which storage a job gets, and cases of the kinds `storage` and `load_storage`.
 
 use super::argument::{self, Trouble};
-use super::config_case::{Replay, message, refusals, skipped_for_its_layer};
+use super::config_case::{Replay, message, skipped_for_its_layer};
 use super::conversion;
 use super::difference::Difference;
 use super::option_keys as keys;
 use super::tally::Outcome;
 use serde_json::{Map, Value, json};
 use stillframe::config::{CheckpointConfig, GraphDescription};
-use stillframe::model::{FileSystemDescriptor, StorageDescriptor, StoragePath};
+use stillframe::model::{FileSystemDescriptor, JobManagerDescriptor, StorageDescriptor, StoragePath};
 
 /// A storage as a constructor makes it. Java's own way of printing it, `str`, is nobody's business here.
 pub(crate) fn constructor(name: &str, case: &Map<String, Value>) -> Outcome {
@@ -24,7 +24,11 @@ pub(crate) fn constructor(name: &str, case: &Map<String, Value>) -> Outcome {
     else {
         return Outcome::found(KIND, name, vec!["there is no class with arguments".into()]);
     };
-    match (refusal, case.get("result"), argument::constructed(class, arguments)) {
+    let made = match class {
+        custom if custom.starts_with("Custom") => Ok(argument::custom(custom, arguments)),
+        class => argument::constructed(class, arguments),
+    };
+    match (refusal, case.get("result"), made) {
         (_, _, Err(Trouble::NotUnderstood(what))) => findings.push(what),
         (None, Some(_), Err(Trouble::Inexpressible(difference))) => {
             let reason = format!("deliberate difference {}", difference.name());
@@ -73,7 +77,9 @@ pub(crate) fn load(name: &str, case: &Map<String, Value>) -> Outcome {
     // Of the others, none is a storage at the same time, so that they are all one to whoever loads a storage.
     let backend = case.get("state_backend").and_then(Value::as_str).unwrap_or_default();
     if backend.starts_with("legacy") {
-        return Outcome::skipped(KIND, name, "no legacy state backends");
+        let difference = Difference::NoStateBackends;
+        let reason = format!("deliberate difference {}", difference.name());
+        return Outcome::skipped(KIND, name, reason).with(difference);
     }
     if let Some(verdict) = case.get("raises").and_then(skipped_for_its_layer) {
         return Outcome::new(KIND, name, verdict);
@@ -94,19 +100,32 @@ pub(crate) fn load(name: &str, case: &Map<String, Value>) -> Outcome {
         (None, Some(refusal)) => json!({ "raises": refusal }),
         _ => return Outcome::found(KIND, name, vec!["expected either a result or a refusal".into()]),
     };
-    if case.contains_key("raises")
-        && let Err(errors) = CheckpointConfig::from_options(&options)
-    {
-        // Refused earlier, and still refused.
-        let is_excused = refusals(&errors, &options).is_ok();
-        replay.differences.extend(is_excused.then_some(Difference::RefusedWhenRead));
-        return replay.outcome(KIND, name);
-    }
-    if !replay.read(options, true) {
-        return replay.outcome(KIND, name);
-    }
+    let ((cluster, clusters_refused), (config, refused)) =
+        match (keys::readable(cluster), keys::readable(options)) {
+            (Ok(cluster), Ok(all)) => (cluster, all),
+            (Err(error), _) | (_, Err(error)) => return Outcome::found(KIND, name, vec![error]),
+        };
     let application = case.get("application_storage").filter(|storage| !storage.is_null());
-    match application.map(argument::storage) {
+    let is_set = application.is_some();
+    // What Flink completes a storage from, it reads; where the job's options hide that, we do not.
+    let read = if is_set { &clusters_refused } else { &refused };
+    if recorded.get("raises").is_some()
+        && let Some(key) = read.iter().find(|key| keys::OF_STORAGE.contains(key))
+    {
+        let is_ours = refused.contains(key);
+        let difference = if is_ours { Difference::RefusedWhenRead } else { Difference::OneConfiguration };
+        replay.differences.insert(difference);
+        return replay.outcome(KIND, name);
+    }
+    // What else we refuse, Flink did not read, so that its answer is that without it.
+    replay.differences.extend((!refused.is_empty()).then_some(Difference::RefusedWhenRead));
+    replay.config = config;
+    let application = application.map(|application| {
+        let mut application = application.clone();
+        argument::complete(&mut application, recorded["checkpoint_path"].as_str());
+        argument::storage(&application)
+    });
+    match application {
         None => {}
         Some(Ok(storage)) => drop(replay.config.set_checkpoint_storage(storage)),
         Some(Err(trouble)) => return Outcome::found(KIND, name, vec![format!("{trouble:?}")]),
@@ -114,12 +133,7 @@ pub(crate) fn load(name: &str, case: &Map<String, Value>) -> Outcome {
     let resolution = replay.config.resolve(&GraphDescription::default());
     let refusal = resolution.as_ref().err().map(ToString::to_string).unwrap_or_default();
     let ours = resolution.as_ref().map(|resolved| &resolved.effective.storage).map_err(|_| refusal.as_str());
-    let is_set = application.is_some();
-    match CheckpointConfig::from_options(&cluster) {
-        Ok((cluster, _)) => resolved(&mut replay, &recorded, is_set, &cluster, ours),
-        // What the job's options hide in the cluster's is nothing to complete a storage from.
-        Err(_) => resolved(&mut replay, &recorded, is_set, &CheckpointConfig::default(), ours),
-    }
+    resolved(&mut replay, &recorded, is_set, &cluster, ours);
     replay.outcome(KIND, name)
 }
 
@@ -207,4 +221,19 @@ fn completed(set: &StorageDescriptor, from: &CheckpointConfig) -> Value {
         _ => {}
     }
     storage
+}
+
+/// Flink's older state backends were storages at the same time, and took the place of the one that was set.
+#[test]
+fn no_state_backends_so_none_decides_the_storage() {
+    let keys = ["state.backend", "state.backend.type"];
+    let options = keys.into_iter().map(|key| (key, "filesystem")).chain([(keys::DIR, "file:///c")]).collect();
+    let (mut config, report) = CheckpointConfig::from_options(&options).unwrap();
+    assert_eq!(report.unknown.iter().map(|unknown| unknown.key()).collect::<Vec<_>>(), keys);
+    let storage = |config: &CheckpointConfig| {
+        config.resolve(&GraphDescription::default()).map(|resolved| resolved.effective.storage.kind)
+    };
+    assert_eq!(storage(&config).unwrap(), StorageDescriptor::FILE_SYSTEM);
+    config.set_checkpoint_storage(JobManagerDescriptor::new());
+    assert_eq!(storage(&config).unwrap(), StorageDescriptor::JOB_MANAGER);
 }

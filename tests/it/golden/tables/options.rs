@@ -1,5 +1,6 @@
 //! Flink's options against ours.
 
+use super::super::difference::Difference;
 use super::super::option_keys as keys;
 use super::super::tally::Outcome;
 use super::not_understood;
@@ -22,7 +23,9 @@ pub(super) fn option(kind: &str, name: &str, recorded: &Value) -> Outcome {
         return if OURS.iter().any(|prefix| key.starts_with(prefix)) {
             Outcome::found(kind, name, vec!["it is about checkpoints, and we do not have it".into()])
         } else {
-            Outcome::skipped(kind, name, format!("no choice of state backends ({key})"))
+            let difference = Difference::NoStateBackends;
+            Outcome::skipped(kind, name, format!("deliberate difference {} ({key})", difference.name()))
+                .with(difference)
         };
     };
     if !is_of(option.option_type(), flinks_type) {
