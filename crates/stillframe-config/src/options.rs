@@ -11,10 +11,14 @@ pub use parse::ParseError;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 
+/// The longest key, in bytes, that is made of the keys of sections. Each leaf below a section repeats them, so that a file
+/// would otherwise be read into many times its size.
+const LONGEST_JOINED_KEY: usize = 1024;
+
 /// A flat configuration: text under keys such as `execution.checkpointing.interval`.
 ///
-/// It is read from lines ([`Options::parse`]), collected from pairs, or, with the feature `serde`, deserialised from any
-/// format: tables in tables become keys with dots, so that a nested `config.yaml` or TOML file reads as the flat one would.
+/// It is read from the lines of a file ([`Options::parse`]), collected from pairs, or, with the feature `serde`, deserialised
+/// from any format. Tables in tables become keys with dots, so that a nested `config.yaml` or TOML file reads as the flat one.
 ///
 /// ```
 /// use stillframe_config::{CheckpointConfig, Options};

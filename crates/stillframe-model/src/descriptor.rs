@@ -10,6 +10,7 @@ use core::fmt;
 /// leaves them out, and of other texts it shows nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias = "CustomCheckpointStorage")]
 pub struct StorageDescriptor {
     /// Which storage, as registered.
     pub kind: Cow<'static, str>,

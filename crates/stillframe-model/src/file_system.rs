@@ -7,6 +7,7 @@ use alloc::string::ToString;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "StorageDescriptor", into = "StorageDescriptor"))]
+#[doc(alias = "FileSystemCheckpointStorage")]
 pub struct FileSystemDescriptor {
     checkpoint_path: StoragePath,
     savepoint_path: Option<StoragePath>,
@@ -46,6 +47,7 @@ impl FileSystemDescriptor {
     ///
     /// # Errors
     /// For more than 1 MiB.
+    #[doc(alias = "file_state_size_threshold", alias = "fileStateSizeThreshold")]
     pub fn with_min_file_size_threshold(self, bytes: u32) -> Result<Self, DescriptorError> {
         if bytes > Self::MAX_FILE_STATE_THRESHOLD {
             return Err(DescriptorError::new(
@@ -59,6 +61,7 @@ impl FileSystemDescriptor {
 
     /// The same with another buffer in front of every file, in bytes.
     #[must_use]
+    #[doc(alias = "write_buffer_size", alias = "writeBufferSize")]
     pub fn with_write_buffer_size(self, bytes: u32) -> Self {
         Self { write_buffer_size: Some(bytes), ..self }
     }

@@ -7,6 +7,7 @@ use core::num::NonZeroU64;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "StorageDescriptor", into = "StorageDescriptor"))]
+#[doc(alias = "JobManagerCheckpointStorage")]
 pub struct JobManagerDescriptor {
     checkpoint_path: Option<StoragePath>,
     savepoint_path: Option<StoragePath>,
@@ -32,6 +33,7 @@ impl JobManagerDescriptor {
     /// The same, with an address below which the metadata of checkpoints is to go. The storage in memory does not write files
     /// yet; the config's `resolve` says so.
     #[must_use]
+    #[doc(alias = "checkpoint_path", alias = "checkpointPath")]
     pub fn with_checkpoint_path(self, path: StoragePath) -> Self {
         Self { checkpoint_path: Some(path), ..self }
     }
@@ -47,6 +49,7 @@ impl JobManagerDescriptor {
     ///
     /// # Errors
     /// For zero.
+    #[doc(alias = "max_state_size", alias = "maxStateSize")]
     pub fn with_max_state_size(self, bytes: u64) -> Result<Self, DescriptorError> {
         match NonZeroU64::new(bytes) {
             Some(size) => Ok(Self { max_state_size: Some(size), ..self }),

@@ -209,13 +209,71 @@ fn aliases_of_crate(path: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn who_searches_for_a_name_of_pyflink_finds_it() {
     let document = read(&root().join("docs/from-flink.md"));
     let searchable = rows(&document).into_iter().filter(|(name, _)| !name.ends_with(')'));
-    let lost = searchable.filter(|(name, paths)| {
-        // A class that became several things is explained in its row.
-        let is_one_thing = paths.len() == 1 || name.contains('.');
-        is_one_thing && !paths.iter().any(|path| leads_to(&aliases_of_crate(path), name, path))
-    });
+    let lost = searchable
+        .filter(|(name, paths)| !paths.iter().any(|path| leads_to(&aliases_of_crate(path), name, path)));
     let complaints = lost.map(|(name, paths)| format!("{name}: {paths:?}")).collect::<Vec<_>>();
     assert_none(&complaints, "add `#[doc(alias = \"..\")]` with PyFlink's name to the item");
+}
+
+/// The constants of options that the recorded tables do not have: of `StateRecoveryOptions` and `WebOptions`.
+const OTHER_CONSTANTS: [&str; 4] =
+    ["SAVEPOINT_PATH", "SAVEPOINT_IGNORE_UNCLAIMED_STATE", "RESTORE_MODE", "CHECKPOINTS_HISTORY_SIZE"];
+
+/// The constants by which Java programs know the options.
+fn constants() -> BTreeSet<String> {
+    let text = read(&root().join("tests/oracle/golden_tables.json"));
+    let tables: serde_json::Value = serde_json::from_str(&text).expect("the recorded tables");
+    let recorded = ["options_CheckpointingOptions", "options_ExecutionCheckpointingOptions"];
+    let recorded = recorded.iter().filter_map(|table| tables[*table].as_object());
+    let names = recorded.flat_map(|table| table.keys().cloned()).collect::<BTreeSet<_>>();
+    assert!(names.len() >= 30, "the options were not found in the recorded tables");
+    names.into_iter().chain(OTHER_CONSTANTS.map(str::to_owned)).collect()
+}
+
+/// Names as Java has them for methods.
+fn is_java_method(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.contains(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+/// The public functions of a file that somebody who knows Java's names does not find.
+fn without_java(code: &str, constants: &BTreeSet<String>) -> Vec<String> {
+    let aliases = aliases(code);
+    let functions = code
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("pub fn ") || line.starts_with("pub const fn "));
+    let names = functions.filter_map(item).filter(|name| {
+        let names = aliases.get(*name).into_iter().flatten();
+        // One word is the same in both languages.
+        name.contains('_')
+            && !names
+                .into_iter()
+                .any(|alias| is_java_method(alias) || constants.contains(alias) || alias == "configure")
+    });
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn who_searches_for_a_name_of_java_finds_it() {
+    let constants = constants();
+    let directory = root().join("crates/stillframe-config/src/config");
+    let mut functions = 0;
+    let mut complaints = Vec::new();
+    for entry in fs::read_dir(directory).expect("the settings") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let code = read(&path);
+            functions += code.matches("    pub fn ").count();
+            complaints.extend(without_java(&code, &constants));
+        }
+    }
+    assert!(functions >= 70, "the functions were not found: {functions}");
+    assert_none(
+        &complaints,
+        "add `#[doc(alias = \"..\")]` with the name of the Java method, or of the constant of its option",
+    );
 }
 
 /// The names of the deliberate differences that the replay of recordings knows.
@@ -311,5 +369,23 @@ impl z::T for x::A
         ] {
             assert_eq!(leads_to(&aliases, name, path), found, "{name}");
         }
+    }
+
+    #[test]
+    fn a_function_has_the_name_of_a_method_or_of_an_option() {
+        let constants = BTreeSet::from(["SOME_OPTION".to_owned()]);
+        for (alias, lost) in [
+            ("getB", false),
+            ("SOME_OPTION", false),
+            ("OTHER_OPTION", true),
+            ("get_b", true),
+            ("a.b-c", true),
+        ] {
+            let code = format!(
+                "    #[doc(alias = \"{alias}\")]\n    pub const fn a_b(&self) {{}}\n    fn c_d() {{}}\n"
+            );
+            assert_eq!(!without_java(&code, &constants).is_empty(), lost, "{alias}");
+        }
+        assert_eq!(without_java("pub fn a_b() {}\npub fn configure() {}", &constants), ["a_b"]);
     }
 }

@@ -18,6 +18,7 @@ impl CheckpointConfig {
     ///
     /// # Errors
     /// As for [`configure`](Self::configure).
+    #[doc(alias = "configure")]
     pub fn from_options(options: &Options) -> Result<(Self, Report), ConfigErrors> {
         let mut config = Self::default();
         let report = config.configure(options)?;
@@ -59,18 +60,15 @@ impl CheckpointConfig {
         }
         ConfigErrors::from_all(errors)?;
         *self = next;
-        report.unknown.extend(
-            options
-                .iter()
-                .map(|(key, _)| key)
-                .filter(|key| !is_known(key) && !value::is_key(key))
-                .map(UnknownKey::new),
-        );
+        let mut search = report::Search::default();
+        let unknown = options.iter().filter(|(key, _)| !is_known(key) && !value::is_key(key));
+        report.unknown.extend(unknown.map(|(key, value)| UnknownKey::new(key, value, &mut search)));
         Ok(report)
     }
 
     /// Everything that was set, under today's keys and in Flink's text. What is written reads back as an equal config.
     #[must_use]
+    #[doc(alias = "toConfiguration")]
     pub fn to_options(&self) -> Options {
         let written = |option: &ConfigOption| (option.write)(&self.settings).map(|text| (option.key(), text));
         let mut options: Options = OPTIONS.iter().filter_map(written).collect();

@@ -9,12 +9,16 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "get_externalized_checkpoint_retention")]
     #[doc(alias = "getExternalizedCheckpointRetention")]
+    #[doc(alias = "EXTERNALIZED_CHECKPOINT_RETENTION")]
+    #[doc(alias = "execution.checkpointing.externalized-checkpoint-retention")]
     pub fn externalized_checkpoint_retention(&self) -> ExternalizedCheckpointRetention {
         self.settings.retention()
     }
 
     /// Sets what becomes of the checkpoints when the job ends.
     #[doc(alias = "setExternalizedCheckpointRetention")]
+    #[doc(alias = "EXTERNALIZED_CHECKPOINT_RETENTION")]
+    #[doc(alias = "execution.checkpointing.externalized-checkpoint-retention")]
     pub fn set_externalized_checkpoint_retention(
         &mut self,
         retention: ExternalizedCheckpointRetention,
@@ -27,12 +31,16 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "get_externalized_checkpoint_cleanup")]
     #[doc(alias = "getExternalizedCheckpointCleanup")]
+    #[doc(alias = "EXTERNALIZED_CHECKPOINT_RETENTION")]
+    #[doc(alias = "execution.checkpointing.externalized-checkpoint-retention")]
     pub fn externalized_checkpoint_cleanup(&self) -> ExternalizedCheckpointCleanup {
         self.externalized_checkpoint_retention()
     }
 
     /// The older name of [`set_externalized_checkpoint_retention`](Self::set_externalized_checkpoint_retention).
     #[doc(alias = "setExternalizedCheckpointCleanup")]
+    #[doc(alias = "EXTERNALIZED_CHECKPOINT_RETENTION")]
+    #[doc(alias = "execution.checkpointing.externalized-checkpoint-retention")]
     pub fn set_externalized_checkpoint_cleanup(
         &mut self,
         cleanup: ExternalizedCheckpointCleanup,
@@ -42,6 +50,8 @@ impl CheckpointConfig {
 
     /// The oldest name of [`set_externalized_checkpoint_retention`](Self::set_externalized_checkpoint_retention).
     #[doc(alias = "enableExternalizedCheckpoints")]
+    #[doc(alias = "EXTERNALIZED_CHECKPOINT_RETENTION")]
+    #[doc(alias = "execution.checkpointing.externalized-checkpoint-retention")]
     pub fn enable_externalized_checkpoints(&mut self, cleanup: ExternalizedCheckpointCleanup) -> &mut Self {
         self.set_externalized_checkpoint_retention(cleanup)
     }
@@ -63,6 +73,8 @@ impl CheckpointConfig {
     }
 
     /// Sets how many completed checkpoints are kept while the job runs.
+    #[doc(alias = "MAX_RETAINED_CHECKPOINTS")]
+    #[doc(alias = "execution.checkpointing.num-retained")]
     pub fn set_num_retained_checkpoints(&mut self, number: NonZeroU32) -> &mut Self {
         self.settings.num_retained = Some(i32::try_from(number.get()).unwrap_or(i32::MAX));
         self
@@ -71,11 +83,14 @@ impl CheckpointConfig {
     /// Whether several files of one checkpoint are deleted at the same time.
     #[must_use]
     #[doc(alias = "execution.checkpointing.cleaner.parallel-mode")]
+    #[doc(alias = "CLEANER_PARALLEL_MODE")]
     pub fn is_cleaner_parallel_mode_enabled(&self) -> bool {
         self.settings.parallel_cleaner()
     }
 
     /// Sets whether several files of one checkpoint are deleted at the same time.
+    #[doc(alias = "CLEANER_PARALLEL_MODE")]
+    #[doc(alias = "execution.checkpointing.cleaner.parallel-mode")]
     pub fn set_cleaner_parallel_mode(&mut self, enabled: bool) -> &mut Self {
         self.settings.parallel_cleaner = Some(enabled);
         self

@@ -17,6 +17,8 @@ impl CheckpointConfig {
     /// Whether checkpoints are taken periodically.
     #[must_use]
     #[doc(alias = "isCheckpointingEnabled")]
+    #[doc(alias = "CHECKPOINTING_INTERVAL")]
+    #[doc(alias = "execution.checkpointing.interval")]
     pub fn is_checkpointing_enabled(&self) -> bool {
         self.settings.interval.is_some()
     }
@@ -25,6 +27,8 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "get_checkpoint_interval")]
     #[doc(alias = "getCheckpointInterval")]
+    #[doc(alias = "CHECKPOINTING_INTERVAL")]
+    #[doc(alias = "execution.checkpointing.interval")]
     pub fn checkpoint_interval(&self) -> Option<Duration> {
         self.settings.interval.map(Millis::duration)
     }
@@ -35,6 +39,8 @@ impl CheckpointConfig {
     /// Below 10 ms.
     #[doc(alias = "setCheckpointInterval")]
     #[doc(alias = "enable_checkpointing")]
+    #[doc(alias = "CHECKPOINTING_INTERVAL")]
+    #[doc(alias = "execution.checkpointing.interval")]
     pub fn set_checkpoint_interval(&mut self, interval: Duration) -> Result<&mut Self, ConfigError> {
         let millis = checked("execution.checkpointing.interval", interval.into(), self::interval)?;
         self.settings.interval = Some(millis);
@@ -43,6 +49,8 @@ impl CheckpointConfig {
 
     /// Turns periodic checkpoints off. Savepoints and the checkpoint at the end of all input remain.
     #[doc(alias = "disableCheckpointing")]
+    #[doc(alias = "CHECKPOINTING_INTERVAL")]
+    #[doc(alias = "execution.checkpointing.interval")]
     pub fn disable_checkpointing(&mut self) -> &mut Self {
         self.settings.interval = None;
         self
@@ -52,6 +60,8 @@ impl CheckpointConfig {
     /// set is the [normal interval](Self::checkpoint_interval).
     #[must_use]
     #[doc(alias = "getCheckpointIntervalDuringBacklog")]
+    #[doc(alias = "CHECKPOINTING_INTERVAL_DURING_BACKLOG")]
+    #[doc(alias = "execution.checkpointing.interval-during-backlog")]
     pub fn checkpoint_interval_during_backlog(&self) -> Option<Duration> {
         self.settings.interval_during_backlog.map(Millis::duration)
     }
@@ -62,6 +72,8 @@ impl CheckpointConfig {
     /// # Errors
     /// Between zero and 10 ms.
     #[doc(alias = "setCheckpointIntervalDuringBacklog")]
+    #[doc(alias = "CHECKPOINTING_INTERVAL_DURING_BACKLOG")]
+    #[doc(alias = "execution.checkpointing.interval-during-backlog")]
     pub fn set_checkpoint_interval_during_backlog(
         &mut self,
         interval: Duration,
@@ -76,6 +88,8 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "get_checkpoint_timeout")]
     #[doc(alias = "getCheckpointTimeout")]
+    #[doc(alias = "CHECKPOINTING_TIMEOUT")]
+    #[doc(alias = "execution.checkpointing.timeout")]
     pub fn checkpoint_timeout(&self) -> Duration {
         self.settings.timeout().duration()
     }
@@ -85,6 +99,8 @@ impl CheckpointConfig {
     /// # Errors
     /// Below 10 ms.
     #[doc(alias = "setCheckpointTimeout")]
+    #[doc(alias = "CHECKPOINTING_TIMEOUT")]
+    #[doc(alias = "execution.checkpointing.timeout")]
     pub fn set_checkpoint_timeout(&mut self, timeout: Duration) -> Result<&mut Self, ConfigError> {
         let millis = checked("execution.checkpointing.timeout", timeout.into(), interval)?;
         self.settings.timeout = Some(millis);
@@ -95,12 +111,16 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "get_min_pause_between_checkpoints")]
     #[doc(alias = "getMinPauseBetweenCheckpoints")]
+    #[doc(alias = "MIN_PAUSE_BETWEEN_CHECKPOINTS")]
+    #[doc(alias = "execution.checkpointing.min-pause")]
     pub fn min_pause_between_checkpoints(&self) -> Duration {
         self.settings.min_pause().duration()
     }
 
     /// Sets the least time between the completion of a checkpoint and the next periodic trigger.
     #[doc(alias = "setMinPauseBetweenCheckpoints")]
+    #[doc(alias = "MIN_PAUSE_BETWEEN_CHECKPOINTS")]
+    #[doc(alias = "execution.checkpointing.min-pause")]
     pub fn set_min_pause_between_checkpoints(&mut self, pause: Duration) -> &mut Self {
         self.settings.min_pause = Some(pause.into());
         self
@@ -110,12 +130,16 @@ impl CheckpointConfig {
     #[must_use]
     #[doc(alias = "get_max_concurrent_checkpoints")]
     #[doc(alias = "getMaxConcurrentCheckpoints")]
+    #[doc(alias = "MAX_CONCURRENT_CHECKPOINTS")]
+    #[doc(alias = "execution.checkpointing.max-concurrent-checkpoints")]
     pub fn max_concurrent_checkpoints(&self) -> NonZeroU32 {
         self.settings.max_concurrent().get()
     }
 
     /// Sets how many checkpoints may be in progress at once.
     #[doc(alias = "setMaxConcurrentCheckpoints")]
+    #[doc(alias = "MAX_CONCURRENT_CHECKPOINTS")]
+    #[doc(alias = "execution.checkpointing.max-concurrent-checkpoints")]
     pub fn set_max_concurrent_checkpoints(&mut self, number: NonZeroU32) -> &mut Self {
         self.settings.max_concurrent = Some(Count::new(number.get()));
         self
@@ -124,11 +148,14 @@ impl CheckpointConfig {
     /// Whether checkpoints also complete after some tasks have finished.
     #[must_use]
     #[doc(alias = "execution.checkpointing.checkpoints-after-tasks-finish")]
+    #[doc(alias = "ENABLE_CHECKPOINTS_AFTER_TASKS_FINISH")]
     pub fn is_checkpoints_after_tasks_finish_enabled(&self) -> bool {
         self.settings.after_tasks_finish()
     }
 
     /// Sets whether checkpoints also complete after some tasks have finished.
+    #[doc(alias = "ENABLE_CHECKPOINTS_AFTER_TASKS_FINISH")]
+    #[doc(alias = "execution.checkpointing.checkpoints-after-tasks-finish")]
     pub fn set_checkpoints_after_tasks_finish(&mut self, enabled: bool) -> &mut Self {
         self.settings.after_tasks_finish = Some(enabled);
         self
@@ -137,6 +164,8 @@ impl CheckpointConfig {
     /// Whether a job whose graph has cycles may be checkpointed.
     #[must_use]
     #[doc(alias = "isForceCheckpointing")]
+    #[doc(alias = "FORCE_CHECKPOINTING")]
+    #[doc(alias = "execution.checkpointing.force")]
     pub fn is_force_checkpointing(&self) -> bool {
         self.settings.force()
     }
@@ -144,6 +173,8 @@ impl CheckpointConfig {
     /// Sets whether a job whose graph has cycles may be checkpointed. Records that are in a cycle when a checkpoint is
     /// taken are then lost when it is restored.
     #[doc(alias = "setForceCheckpointing")]
+    #[doc(alias = "FORCE_CHECKPOINTING")]
+    #[doc(alias = "execution.checkpointing.force")]
     pub fn set_force_checkpointing(&mut self, force: bool) -> &mut Self {
         self.settings.force = Some(force);
         self
@@ -152,11 +183,14 @@ impl CheckpointConfig {
     /// How many ended checkpoints the statistics remember.
     #[must_use]
     #[doc(alias = "web.checkpoints.history")]
+    #[doc(alias = "CHECKPOINTS_HISTORY_SIZE")]
     pub fn checkpoints_history_size(&self) -> u32 {
         self.settings.history().get()
     }
 
     /// Sets how many ended checkpoints the statistics remember.
+    #[doc(alias = "CHECKPOINTS_HISTORY_SIZE")]
+    #[doc(alias = "web.checkpoints.history")]
     pub fn set_checkpoints_history_size(&mut self, number: u32) -> &mut Self {
         self.settings.history = Some(Natural::new(number));
         self

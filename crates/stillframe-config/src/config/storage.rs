@@ -30,6 +30,8 @@ impl CheckpointConfig {
     /// # Errors
     /// For a text without scheme, for one that is no URI, and for the root of a file system.
     #[doc(alias = "setCheckpointStorageDir")]
+    #[doc(alias = "CHECKPOINTS_DIRECTORY")]
+    #[doc(alias = "execution.checkpointing.dir")]
     pub fn set_checkpoint_storage_dir(&mut self, dir: &str) -> Result<&mut Self, ConfigError> {
         let dir = directory("execution.checkpointing.dir", dir)?;
         self.storage = Some(FileSystemDescriptor::new(dir.path.clone()).into());
@@ -41,6 +43,7 @@ impl CheckpointConfig {
     /// by its option.
     #[must_use]
     #[doc(alias = "execution.checkpointing.dir")]
+    #[doc(alias = "CHECKPOINTS_DIRECTORY")]
     pub fn checkpoint_storage_dir(&self) -> Option<&StoragePath> {
         self.settings.dir.as_ref().map(|dir| &dir.path)
     }
@@ -48,6 +51,7 @@ impl CheckpointConfig {
     /// The kind of storage that the option names.
     #[must_use]
     #[doc(alias = "execution.checkpointing.storage")]
+    #[doc(alias = "CHECKPOINT_STORAGE")]
     pub fn checkpoint_storage_kind(&self) -> Option<&str> {
         self.settings.storage.as_ref().map(|kind| kind.0.as_str())
     }
@@ -55,6 +59,7 @@ impl CheckpointConfig {
     /// The directory for savepoints whose request names none.
     #[must_use]
     #[doc(alias = "execution.checkpointing.savepoint-dir")]
+    #[doc(alias = "SAVEPOINT_DIRECTORY")]
     pub fn savepoint_dir(&self) -> Option<&StoragePath> {
         self.settings.savepoint_dir.as_ref().map(|dir| &dir.path)
     }
@@ -63,6 +68,8 @@ impl CheckpointConfig {
     ///
     /// # Errors
     /// As for [`set_checkpoint_storage_dir`](Self::set_checkpoint_storage_dir).
+    #[doc(alias = "SAVEPOINT_DIRECTORY")]
+    #[doc(alias = "execution.checkpointing.savepoint-dir")]
     pub fn set_savepoint_dir(&mut self, dir: &str) -> Result<&mut Self, ConfigError> {
         self.settings.savepoint_dir = Some(directory("execution.checkpointing.savepoint-dir", dir)?);
         Ok(self)
@@ -72,6 +79,7 @@ impl CheckpointConfig {
     /// than is allowed; [`resolve`](Self::resolve) then takes the default, as Flink does.
     #[must_use]
     #[doc(alias = "execution.checkpointing.data-inline-threshold")]
+    #[doc(alias = "FS_SMALL_FILE_THRESHOLD")]
     pub fn data_inline_threshold(&self) -> u64 {
         self.settings.inline_threshold().bytes()
     }
@@ -80,6 +88,8 @@ impl CheckpointConfig {
     ///
     /// # Errors
     /// Above 1 MiB.
+    #[doc(alias = "FS_SMALL_FILE_THRESHOLD")]
+    #[doc(alias = "execution.checkpointing.data-inline-threshold")]
     pub fn set_data_inline_threshold(&mut self, bytes: u32) -> Result<&mut Self, ConfigError> {
         if bytes > MAX_INLINE_THRESHOLD {
             let found = MemorySize::new(bytes.into()).write();
@@ -97,11 +107,14 @@ impl CheckpointConfig {
     /// [inline threshold](Self::data_inline_threshold).
     #[must_use]
     #[doc(alias = "execution.checkpointing.write-buffer-size")]
+    #[doc(alias = "FS_WRITE_BUFFER_SIZE")]
     pub fn write_buffer_size(&self) -> u32 {
         u32::try_from(self.settings.write_buffer()).unwrap_or(0)
     }
 
     /// Sets how many bytes of a state file are gathered before they are written; at most 2147483647 are.
+    #[doc(alias = "FS_WRITE_BUFFER_SIZE")]
+    #[doc(alias = "execution.checkpointing.write-buffer-size")]
     pub fn set_write_buffer_size(&mut self, bytes: u32) -> &mut Self {
         self.settings.write_buffer = Some(i32::try_from(bytes).unwrap_or(i32::MAX));
         self
@@ -110,11 +123,14 @@ impl CheckpointConfig {
     /// Whether the directory for checkpoints has a directory of its own for each job.
     #[must_use]
     #[doc(alias = "execution.checkpointing.create-subdir")]
+    #[doc(alias = "CREATE_CHECKPOINT_SUB_DIR")]
     pub fn is_create_subdir_enabled(&self) -> bool {
         self.settings.create_subdir()
     }
 
     /// Sets whether the directory for checkpoints has a directory of its own for each job.
+    #[doc(alias = "CREATE_CHECKPOINT_SUB_DIR")]
+    #[doc(alias = "execution.checkpointing.create-subdir")]
     pub fn set_create_subdir(&mut self, enabled: bool) -> &mut Self {
         self.settings.create_subdir = Some(enabled);
         self

@@ -1,11 +1,12 @@
 //! Options out of, and into, any format that serde knows.
 
-use super::Options;
+use super::{LONGEST_JOINED_KEY, Options};
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
+use stillframe_model::Redacted;
 
 impl Serialize for Options {
     /// As a flat map of text to text.
@@ -109,7 +110,10 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
         let mut options = Options::new();
         let mut insert = |key: String, value: String| match options.insert(key.as_str(), value) {
-            Some(_) => Err(A::Error::custom(format_args!("{}: set twice", key.escape_debug()))),
+            Some(_) => Err(A::Error::custom(format_args!(
+                "{}: set twice (allowed: once, with dots or in tables; remove one of the two)",
+                Redacted::new(&key).quote()
+            ))),
             None => Ok(()),
         };
         while let Some(key) = map.next_key::<Node>()? {
@@ -119,6 +123,13 @@ impl<'de> Visitor<'de> for Reader {
                 Node::Text(value) => insert(key, value)?,
                 Node::Map(nested) => {
                     for (below, value) in nested.entries {
+                        if key.len() + 1 + below.len() > LONGEST_JOINED_KEY {
+                            return Err(A::Error::custom(format_args!(
+                                "{}: the keys of tables in tables are too long (allowed: {LONGEST_JOINED_KEY} bytes, \
+                                 with a dot between any two)",
+                                Redacted::new(&key).quote()
+                            )));
+                        }
                         insert(format!("{key}.{below}"), value)?;
                     }
                 }

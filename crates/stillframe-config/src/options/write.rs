@@ -51,6 +51,19 @@ fn is_plain_value(value: &str) -> bool {
         && !value.ends_with([' ', ':'])
         && !value.contains(": ")
         && !value.eq_ignore_ascii_case("null")
+        && (!value.starts_with(|c: char| c.is_ascii_digit()) || is_plain_number(value))
+}
+
+/// The same text to whoever reads it as a number, with or without a unit: `1e5`, `0x10`, `007` and dates are not.
+fn is_plain_number(value: &str) -> bool {
+    let (number, unit) = value.split_once(' ').unwrap_or((value, "s"));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits(whole)
+        && is_digits(fraction)
+        && (whole == "0" || !whole.starts_with('0'))
+        && !unit.is_empty()
+        && unit.chars().all(char::is_alphabetic)
 }
 
 fn name(out: &mut String, text: &str, plain: bool) {
@@ -98,5 +111,33 @@ mod tests {
         assert_eq!(Options::parse(text).unwrap(), options);
         assert!(options.to_toml().starts_with("\"a\" = \"10 s\"\n"));
         assert_eq!(Options::parse(&options.to_toml()).unwrap(), options);
+    }
+
+    #[test]
+    fn what_looks_like_a_number_and_would_change_is_in_quotes() {
+        for plain in ["0", "7", "120", "1.5", "0.25", "10 s", "2 µs", "1.5 kb"] {
+            assert!(is_plain_value(plain), "{plain}");
+        }
+        for quoted in [
+            "007",
+            "1e5",
+            "0x10",
+            "0o17",
+            "1_000",
+            "2026-11-22",
+            "12:30",
+            "3min",
+            "1.",
+            "1.e3",
+            "1 ",
+            "1 2",
+            "01 s",
+            "1.2.3",
+        ] {
+            assert!(!is_plain_value(quoted), "{quoted}");
+            let options: Options = [("a", quoted)].into_iter().collect();
+            assert_eq!(options.to_flink_conf(), alloc::format!("a: \"{quoted}\"\n"));
+            assert_eq!(Options::parse(&options.to_flink_conf()), Ok(options));
+        }
     }
 }

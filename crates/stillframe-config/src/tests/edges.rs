@@ -188,3 +188,12 @@ fn a_buffer_below_zero_does_not_become_one_of_somebody_elses_storage() {
     assert_eq!(resolved.effective.storage, StorageDescriptor::new("mine"));
     assert_eq!(resolved.adjustments, [Adjustment::Unused { option: buffer }]);
 }
+
+#[test]
+fn a_buffer_below_zero_is_raised_to_a_threshold_of_zero_and_says_so() {
+    let (threshold, buffer) =
+        ("execution.checkpointing.data-inline-threshold", "execution.checkpointing.write-buffer-size");
+    let config = config(&[("execution.checkpointing.dir", "file:///data"), (threshold, "0"), (buffer, "-1")]);
+    let adjustments = config.resolve(&GraphDescription::default()).unwrap().adjustments;
+    assert_eq!(adjustments, [Adjustment::WriteBufferRaised { asked: -1, effective: 0 }]);
+}

@@ -160,20 +160,161 @@ fn a_mistyped_key_of_ours_is_not_swallowed() {
     for (line, message) in [
         (
             "execution.checkpointing.min-pauze: 1 s",
-            "execution.checkpointing.min-pauze: unknown key (did you mean execution.checkpointing.min-pause?)",
+            "\"execution.checkpointing.min-pauze\": unknown key (did you mean execution.checkpointing.min-pause?)",
         ),
         (
             "state.savepoint.dir: file:///x",
-            "state.savepoint.dir: unknown key (did you mean state.savepoints.dir?)",
+            "\"state.savepoint.dir\": unknown key (did you mean state.savepoints.dir?)",
         ),
         (
             "execution.checkpointing.snapshot-compression: true",
-            "execution.checkpointing.snapshot-compression: unknown key (not a setting of checkpointing)",
+            "\"execution.checkpointing.snapshot-compression\": unknown key (not a setting of checkpointing)",
         ),
     ] {
         assert_eq!(read(line).deny_unknown().unwrap_err().to_string(), message);
     }
     assert!(read("taskmanager.host: tm").deny_unknown().is_ok());
+}
+
+/// A `config.yaml` of the shape in which Flink 1.20 comes, with what people put in.
+const SHIPPED: &str = "\
+# Licensed to whoever runs it.
+################################################################################
+env:
+  java:
+    opts:
+      all: --add-exports=java.base/sun.net.util=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED
+
+#==============================================================================
+# Common
+#==============================================================================
+
+jobmanager:
+  # Where workers find it.
+  bind-host: localhost
+  rpc:
+    address: localhost
+    # The port.
+    port: 6123
+  memory:
+    process:
+      size: 1600m
+  execution:
+    failover-strategy: region
+
+taskmanager:
+  bind-host: localhost
+  numberOfTaskSlots: 1
+  memory:
+    process:
+      size: 1728m
+
+parallelism:
+  # The parallelism of programs that set none.
+  default: 1
+
+# high-availability:
+#   type: zookeeper
+
+execution:
+  checkpointing:
+    interval: 3min
+    externalized-checkpoint-retention: RETAIN_ON_CANCELLATION  # or [DELETE_ON_CANCELLATION]
+    max-concurrent-checkpoints: 1
+    min-pause: 0s
+    mode: 'EXACTLY_ONCE'
+    timeout: \"10min\"
+    tolerable-failed-checkpoints: 0
+    unaligned:
+      enabled: true
+    # incremental: true
+state:
+  backend:
+    type: hashmap
+    incremental: false
+  checkpoints:
+      dir: hdfs://namenode:8020/flink/checkpoints
+
+rest:
+  address: localhost
+  # port: 8081
+classloader:
+  parent-first-patterns:
+    additional:
+    - org.example.
+    - 'com.example.'
+io:
+  tmp:
+    dirs: |
+      /mnt/a
+      /mnt/b
+security:
+  kerberos:
+    login:
+      contexts: [Client, KafkaClient]
+metrics:
+  reporters:
+";
+
+#[test]
+fn the_file_that_flink_comes_with_is_read() {
+    let options = Options::parse(SHIPPED).unwrap();
+    let (config, report) = CheckpointConfig::from_options(&options).unwrap();
+    assert_eq!(config.checkpoint_interval(), Some(Duration::from_secs(180)));
+    assert_eq!(config.checkpoint_timeout(), Duration::from_secs(600));
+    assert_eq!(
+        config.externalized_checkpoint_retention(),
+        ExternalizedCheckpointRetention::RetainOnCancellation
+    );
+    assert!(config.is_unaligned_checkpoints_enabled() && !config.is_incremental_checkpoints_enabled());
+    let dir = StoragePath::parse("hdfs://namenode:8020/flink/checkpoints").unwrap();
+    assert_eq!(config.checkpoint_storage_dir(), Some(&dir));
+    let unknown: Vec<(&str, Option<&str>)> =
+        report.unknown.iter().map(|key| (key.key(), options.get(key.key()))).collect();
+    assert_eq!(
+        unknown,
+        [
+            ("classloader.parent-first-patterns.additional", Some("org.example.;com.example.")),
+            (
+                "env.java.opts.all",
+                Some(
+                    "--add-exports=java.base/sun.net.util=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED"
+                )
+            ),
+            ("io.tmp.dirs", Some("/mnt/a\n/mnt/b")),
+            ("jobmanager.bind-host", Some("localhost")),
+            ("jobmanager.execution.failover-strategy", Some("region")),
+            ("jobmanager.memory.process.size", Some("1600m")),
+            ("jobmanager.rpc.address", Some("localhost")),
+            ("jobmanager.rpc.port", Some("6123")),
+            ("metrics.reporters", Some("")),
+            ("parallelism.default", Some("1")),
+            ("rest.address", Some("localhost")),
+            ("security.kerberos.login.contexts", Some("[Client, KafkaClient]")),
+            ("state.backend.type", Some("hashmap")),
+            ("taskmanager.bind-host", Some("localhost")),
+            ("taskmanager.memory.process.size", Some("1728m")),
+            ("taskmanager.numberOfTaskSlots", Some("1")),
+        ]
+    );
+    assert!(report.deny_unknown().is_ok());
+    assert_eq!(Options::parse(&options.to_flink_conf()), Ok(options.clone()));
+    assert_eq!(Options::parse(&options.to_toml()), Ok(options));
+}
+
+/// A setting of ours without a value is a mistake, unlike somebody else's; and so is one that is there twice.
+#[test]
+fn what_is_left_open_for_somebody_else_is_not_for_a_setting_of_ours() {
+    let read = |line: &str| Options::parse(&[LEGACY, line].concat());
+    assert!(read("parallelism.default: 9").is_ok());
+    let error = read("execution.checkpointing.interval: 4 min").unwrap_err().to_string();
+    assert!(
+        error.contains("\"execution.checkpointing.interval\", which was already set in line 26"),
+        "{error}"
+    );
+    let options = read("execution.checkpointing.force:").unwrap();
+    let errors = CheckpointConfig::from_options(&options).unwrap_err().to_string();
+    assert!(errors.starts_with("execution.checkpointing.force: "), "{errors}");
 }
 
 /// The same cluster as a nested file, as Flink 2 has it. `unaligned` and `unaligned.enabled` cannot both be there.
@@ -231,6 +372,8 @@ fn a_nested_file_reads_as_the_flat_one() {
         ]
     );
     assert!(report.renamed.is_empty() && report.deny_unknown().is_ok());
+    let without_a_library = Options::parse(NESTED).unwrap();
+    assert_eq!(without_a_library.get("execution.checkpointing.min-pause"), Some("1 min"));
 
     // The same table out of JSON, which is also YAML.
     let json = serde_json::to_string(&toml::from_str::<toml::Table>(NESTED).unwrap()).unwrap();

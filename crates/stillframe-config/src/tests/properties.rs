@@ -132,7 +132,8 @@ proptest! {
         );
         let buffer = |storage: &StorageDescriptor| {
             let files = FileSystemDescriptor::try_from(storage).ok()?;
-            Some(files.explicit_write_buffer_size().unwrap_or_else(|| config.write_buffer_size()))
+            // What was asked for may be below zero, which the getter does not say.
+            Some(files.explicit_write_buffer_size().map_or_else(|| config.settings.write_buffer().into(), i64::from))
         };
         let asked = config.checkpoint_storage().and_then(buffer);
         let applies = buffer(&resolved.effective.storage);
@@ -177,13 +178,43 @@ proptest! {
 
     /// A line that cannot be read is named.
     #[test]
-    fn any_text_is_read_or_refused_with_its_line(text in texts::text(), more in any::<String>()) {
+    fn any_text_is_read_or_refused_with_its_line(
+        text in texts::text(),
+        more in any::<String>(),
+        nested in texts::lines(),
+    ) {
         let lines = [text.as_str(), &more].join("\n");
-        for text in [&text, &more, &lines] {
+        for text in [&text, &more, &lines, &nested] {
             if let Err(error) = Options::parse(text) {
                 prop_assert!((1..=text.lines().count()).contains(&error.line()), "{}", error);
             }
         }
+    }
+
+    /// A nested file says the same as the flat one, however its sections are indented.
+    #[test]
+    fn sections_say_the_same_as_keys_with_dots(
+        values in proptest::collection::btree_map("[a-d](\\.[a-d]){0,3}", texts::text(), 0..12),
+        step in 1_usize..5,
+    ) {
+        // A key that is also a section has no place in a nested file.
+        let is_section = |key: &String| values.keys().any(|other| other.starts_with(&alloc::format!("{key}.")));
+        let options: Options = values.iter().filter(|(key, _)| !is_section(key)).collect();
+        let mut text = String::new();
+        let mut path: Vec<&str> = Vec::new();
+        for (key, value) in options.iter() {
+            let parts: Vec<&str> = key.split('.').collect();
+            let (sections, leaf) = (&parts[..parts.len() - 1], parts[parts.len() - 1]);
+            let shared = path.iter().zip(sections).take_while(|(open, section)| open == section).count();
+            for (depth, section) in sections.iter().enumerate().skip(shared) {
+                text.push_str(&alloc::format!("{}{section}:  # below\n\n", " ".repeat(depth * step)));
+            }
+            path = sections.to_vec();
+            let single: Options = [(leaf, value)].into_iter().collect();
+            text.push_str(&" ".repeat(sections.len() * step));
+            text.push_str(&single.to_flink_conf());
+        }
+        prop_assert_eq!(Options::parse(&text), Ok(options), "{}", text);
     }
 
     /// Every option reads any text, and writes what it has read; or it says what is wrong with it.

@@ -113,13 +113,20 @@ fn what_is_no_configuration_is_refused() {
         (json!(["a"]), "expected a map from keys to values"),
         (json!(null), "expected a map from keys to values"),
         (json!({ "a": [{ "b": 1 }] }), "expected a list of texts, found a list of maps"),
-        (json!({ "a": { "b": 1 }, "a.b": 2 }), "a.b: set twice"),
+        (json!({ "a": { "b": 1 }, "a.b": 2 }), "\"a.b\": set twice (allowed: once"),
     ] {
         let error = options(value.clone()).unwrap_err();
         assert!(error.contains(words), "{value}: {error}");
     }
     let error = serde_json::from_str::<Options>(r#"{ "a": 1, "a": 2 }"#).unwrap_err().to_string();
-    assert!(error.starts_with("a: set twice"), "{error}");
+    assert!(error.starts_with("\"a\": set twice"), "{error}");
+    // Each leaf of a table repeats the keys of the tables, which may not multiply what a file takes.
+    let long = "k".repeat(1_022);
+    assert!(options(json!({ long.as_str(): { "a": 1 } })).is_ok());
+    for (table, leaf) in [(long.as_str(), "ab"), ("a", &"k".repeat(100_000)), (&"k\n".repeat(50_000), "a")] {
+        let error = options(json!({ table: { leaf: 1 } })).unwrap_err();
+        assert!(error.contains("too long (allowed: 1024 bytes") && error.len() < 1_000, "{error}");
+    }
     // Nor can one be too deep for the stack.
     let deep = alloc::format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     assert!(serde_json::from_str::<Options>(&deep).is_err());
@@ -132,11 +139,11 @@ fn a_config_says_what_is_wrong_with_it() {
     for (value, message) in [
         (
             json!({ "execution.checkpointing": { "intervall": "1 s" } }),
-            "execution.checkpointing.intervall: unknown key (did you mean execution.checkpointing.interval?)",
+            "\"execution.checkpointing.intervall\": unknown key (did you mean execution.checkpointing.interval?)",
         ),
         (
             json!({ "parallelism.default": 4 }),
-            "parallelism.default: unknown key (not a setting of checkpointing)",
+            "\"parallelism.default\": unknown key (not a setting of checkpointing)",
         ),
         (
             json!({ "execution.checkpointing.interval": 5 }),

@@ -59,6 +59,42 @@ const SPECIAL: [&str; 38] = [
     "\u{a0}",
 ];
 
+/// Lines that mean something below each other, in any order.
+pub(super) fn lines() -> impl Strategy<Value = String> {
+    let lines = [
+        "a:",
+        "b: 1",
+        "- x",
+        "-",
+        "c: |",
+        "d: >-",
+        "e: [x",
+        "f: {",
+        "]",
+        "}",
+        "[a]",
+        "[a.'b'",
+        "g = 1",
+        "# h",
+        "\t",
+        "'i':",
+        "j: \"",
+        "execution:",
+        "checkpointing:",
+        "interval: 1 s",
+        "---",
+        "{",
+        "ü: ü",
+        "",
+    ];
+    let line = (
+        prop::sample::select(Vec::from(["", " ", "  ", "   ", "\t", " \t", "ü"])),
+        prop::sample::select(lines.to_vec()),
+    );
+    proptest::collection::vec(line, 0..16)
+        .prop_map(|lines| lines.iter().map(|(blanks, line)| [blanks, line, "\n"].concat()).collect())
+}
+
 /// A text that some option reads, or nearly.
 fn value() -> BoxedStrategy<String> {
     let number = prop_oneof![

@@ -1,9 +1,13 @@
 //! What a configuration had beside settings of ours.
 
-use crate::OPTIONS;
+mod nearest;
+
+pub(super) use nearest::Search;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use stillframe_model::Redacted;
 
 /// What was noticed while a configuration was applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,12 +21,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Refuses keys that are probably meant for us: those that nearly are one of our keys, and those that begin like them.
+    /// Refuses keys that are probably meant for us: those that nearly are one of our keys, those that begin like them, and
+    /// those that hold a table in which they would be.
     ///
     /// # Errors
     /// With the first such key.
     pub fn deny_unknown(self) -> Result<Self, UnknownKey> {
-        match self.unknown.iter().find(|key| key.is_ours()) {
+        match self.unknown.iter().find(|key| key.is_ours) {
             Some(key) => Err(key.clone()),
             None => Ok(self),
         }
@@ -34,14 +39,21 @@ impl Report {
 pub struct UnknownKey {
     key: String,
     nearest: Option<&'static str>,
+    is_ours: bool,
 }
 
 /// What the keys of checkpointing begin with.
 const OURS: [&str; 3] = ["execution.checkpointing.", "execution.state-recovery.", "stillframe."];
 
 impl UnknownKey {
-    pub(super) fn new(key: &str) -> Self {
-        Self { key: key.into(), nearest: nearest(key) }
+    pub(super) fn new(key: &str, value: &str, search: &mut Search) -> Self {
+        let nearest = search.nearest(key);
+        // `execution: {..}` in one line holds settings of ours, and an empty `execution:` none.
+        let holds = |prefix: &str| {
+            value.starts_with('{') && prefix.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
+        };
+        let is_ours = nearest.is_some() || OURS.iter().any(|prefix| key.starts_with(prefix) || holds(prefix));
+        Self { key: key.into(), nearest, is_ours }
     }
 
     /// The key.
@@ -50,20 +62,17 @@ impl UnknownKey {
         &self.key
     }
 
-    /// The known key that was probably meant.
+    /// The known key that was probably meant. In a configuration with thousands of unknown keys it is not looked for to
+    /// the last.
     #[must_use]
     pub const fn nearest(&self) -> Option<&'static str> {
         self.nearest
-    }
-
-    fn is_ours(&self) -> bool {
-        self.nearest.is_some() || OURS.iter().any(|prefix| self.key.starts_with(prefix))
     }
 }
 
 impl fmt::Display for UnknownKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: unknown key", self.key.escape_debug())?;
+        write!(f, "{}: unknown key", Redacted::new(&self.key).quote())?;
         match self.nearest {
             Some(nearest) => write!(f, " (did you mean {nearest}?)"),
             None => f.write_str(" (not a setting of checkpointing)"),
@@ -73,60 +82,31 @@ impl fmt::Display for UnknownKey {
 
 impl core::error::Error for UnknownKey {}
 
-/// A key of ours that differs by a few characters.
-fn nearest(key: &str) -> Option<&'static str> {
-    // Longer ones cannot be near, and comparing takes the product of both lengths.
-    if key.len() > 128 {
-        return None;
-    }
-    let known = OPTIONS
-        .iter()
-        .flat_map(|option| core::iter::once(option.key()).chain(option.old_keys().iter().copied()));
-    let rated = known.map(|known| (distance(key.as_bytes(), known.as_bytes()), known));
-    let (distance, nearest) = rated.min_by_key(|(distance, _)| *distance)?;
-    (distance * 8 <= nearest.len()).then_some(nearest)
-}
-
-/// How many bytes have to be inserted, removed or replaced to make one of the other (Levenshtein).
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.iter().enumerate() {
-        let mut diagonal = core::mem::replace(&mut row[0], i + 1);
-        for (j, right) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn unknown(key: &str, value: &str) -> UnknownKey {
+        UnknownKey::new(key, value, &mut Search::default())
+    }
+
     #[test]
-    fn the_distance_counts_edits() {
-        for (a, b, expected) in
-            [("", "", 0), ("abc", "abc", 0), ("abc", "abd", 1), ("abc", "", 3), ("kitten", "sitting", 3)]
-        {
-            assert_eq!(distance(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
+    fn a_table_in_one_line_is_not_taken_for_somebody_elses() {
+        for (key, value, is_ours) in [
+            ("execution", "{checkpointing: {interval: 10 s}}", true),
+            ("execution.checkpointing", "{interval: 10 s}", true),
+            ("execution", "", false),
+            ("exec", "{a: b}", false),
+            ("execution.checkpointing.own", "", true),
+            ("parallelism.default", "{}", false),
+        ] {
+            assert_eq!(unknown(key, value).is_ours, is_ours, "{key}: {value}");
         }
     }
 
     #[test]
-    fn a_mistyped_key_names_the_one_that_was_meant() {
-        for (key, meant) in [
-            ("execution.checkpointing.intervall", Some("execution.checkpointing.interval")),
-            ("execution.checkpointing.min_pause", Some("execution.checkpointing.min-pause")),
-            (
-                "execution.checkpointing.tolerable-failed-checkpoint",
-                Some("execution.checkpointing.tolerable-failed-checkpoints"),
-            ),
-            ("taskmanager.numberOfTaskSlots", None),
-            ("", None),
-        ] {
-            assert_eq!(UnknownKey::new(key).nearest(), meant, "{key}");
-        }
+    fn a_long_key_is_shown_in_part() {
+        let shown = alloc::string::ToString::to_string(&unknown(&"k\n".repeat(10_000), ""));
+        assert!(shown.len() < 1_000 && shown.contains("k\\nk"), "{shown}");
     }
 }
