@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::features;
 use crate::licences;
 use crate::machines;
+use crate::packages;
 use crate::proofs;
 use crate::step::{Done, Outcome, Step, Work};
 use crate::tally::Tally;
@@ -87,10 +88,7 @@ fn steps() -> Vec<Step> {
         },
         Step {
             name: "packages",
-            // Our crates depend on one another and may not be on the registry yet, so they are packaged and built together.
-            work: cargo(&[
-                "package --workspace --exclude stillframe-tests --exclude xtask --allow-dirty --quiet",
-            ]),
+            work: Work::Check(packages::check),
             remedy: "each package must build from its own files; look for a path that leaves the crate, or a version that is missing",
         },
     ]

@@ -15,6 +15,7 @@ mod features;
 mod fix;
 mod licences;
 mod machines;
+mod packages;
 mod proofs;
 mod step;
 mod stopwatch;
