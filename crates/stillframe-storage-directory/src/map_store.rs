@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stillframe_storage::{BlobEntry, BlobPath, BlobStore, BlobWriter, ErrorKind, StorageError};
+use stillframe_storage::{BlobEntry, BlobPath, BlobReader, BlobStore, BlobWriter, ErrorKind, StorageError};
 
 /// Where relative addresses begin.
 const CURRENT_DIRECTORY: &str = "/c/11111111111111111111111111111111";
@@ -127,6 +127,15 @@ impl BlobStore for MapStore {
         }
     }
 
+    fn shows_only_what_is_durable(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, path: &BlobPath) -> Result<Box<dyn BlobReader>, StorageError> {
+        let bytes = self.read(path, u64::MAX).await?;
+        Ok(Box::new(MapReader { address: self.locate(path), bytes }))
+    }
+
     async fn list(&self, directory: &BlobPath) -> Result<Vec<BlobEntry>, StorageError> {
         let prefix = format!("{}/", self.locate(directory));
         let objects = self.medium.lock();
@@ -176,6 +185,10 @@ impl BlobWriter for MapWriter {
         Ok(())
     }
 
+    async fn sync(&mut self) -> Result<bool, StorageError> {
+        Ok(false)
+    }
+
     async fn finish(mut self: Box<Self>) -> Result<(), StorageError> {
         if let Some(medium) = self.medium.take() {
             medium.lock().insert(self.address.clone(), Some(Bytes::from(core::mem::take(&mut self.bytes))));
@@ -185,5 +198,26 @@ impl BlobWriter for MapWriter {
 
     async fn abort(self: Box<Self>) -> Result<(), StorageError> {
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct MapReader {
+    address: String,
+    bytes: Bytes,
+}
+
+#[async_trait]
+impl BlobReader for MapReader {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    async fn read_at(&mut self, offset: u64, len: usize) -> Result<Bytes, StorageError> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        match from.checked_add(len).filter(|end| *end <= self.bytes.len()) {
+            Some(end) => Ok(self.bytes.slice(from..end)),
+            None => Err(StorageError::new(ErrorKind::Corrupt, "read", self.address.as_str())),
+        }
     }
 }

@@ -8,7 +8,7 @@ use core::fmt::Debug;
 use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// A file system. Each operation is one system call, or close to it, and gives up on the first error.
@@ -34,6 +34,9 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     /// them.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
 
+    /// A regular file, to be read in parts.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskReader>>;
+
     /// What a directory holds. Names that are not UTF-8 are given with replacements: they are nobody's we
     /// know.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
@@ -49,6 +52,15 @@ pub(crate) trait DiskFile: Debug + Send {
     /// Makes the content durable. After an error the kernel may have dropped what it could not write and
     /// report the next attempt as a success, so there must not be one.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file being read.
+pub(crate) trait DiskReader: Debug + Send {
+    /// How many bytes it had when it was opened.
+    fn len(&self) -> u64;
+
+    /// Exactly these bytes, which lie within [`len`](Self::len).
+    fn read_at(&mut self, offset: u64, len: usize) -> io::Result<Vec<u8>>;
 }
 
 pub(crate) struct Entry {
@@ -87,13 +99,7 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        // Without NONBLOCK, opening a FIFO that somebody put in the place of a file would wait for ever.
-        let flags = flags(OFlags::NOFOLLOW | OFlags::NONBLOCK);
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
+        let (file, metadata) = open_regular(path)?;
         if metadata.len() > limit {
             return Err(too_large(metadata.len(), limit));
         }
@@ -104,6 +110,11 @@ impl Disk for RealDisk {
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         let found = bytes.len() as u64;
         if found > limit { Err(too_large(found, limit)) } else { Ok(bytes) }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskReader>> {
+        let (file, metadata) = open_regular(path)?;
+        Ok(Box::new(RealReader { file, len: metadata.len() }))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
@@ -118,6 +129,37 @@ impl Disk for RealDisk {
     fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
         let metadata = fs::symlink_metadata(path)?;
         Ok((metadata.dev(), metadata.ino()))
+    }
+}
+
+fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
+    // Without NONBLOCK, opening a FIFO that somebody put in the place of a file would wait for ever.
+    let flags = flags(OFlags::NOFOLLOW | OFlags::NONBLOCK);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok((file, metadata))
+}
+
+#[derive(Debug)]
+struct RealReader {
+    file: File,
+    len: u64,
+}
+
+impl DiskReader for RealReader {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&mut self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len)?;
+        bytes.resize(len, 0);
+        self.file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::directories::Directories;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, DiskReader};
 use crate::error::failed;
 use crate::publish::{publish, sweep};
 use async_trait::async_trait;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stillframe_storage::{BlobEntry, BlobPath, BlobStore, BlobWriter, ErrorKind, StorageError};
+use stillframe_storage::{BlobEntry, BlobPath, BlobReader, BlobStore, BlobWriter, ErrorKind, StorageError};
 use stillframe_storage_directory::{BlobStores, Entropy};
 
 /// Every directory of a disk, as a blob store.
@@ -74,6 +74,7 @@ impl BlobStore for LocalBlobs {
             file: Some(file),
             buffer: Vec::new(),
             buffer_size: self.write_buffer_size,
+            is_kept: false,
         }))
     }
 
@@ -89,6 +90,16 @@ impl BlobStore for LocalBlobs {
         let path = self.path(path);
         let bytes = self.disk().read(&path, limit).map_err(|error| failed("read", &path, error))?;
         Ok(Bytes::from(bytes))
+    }
+
+    fn shows_only_what_is_durable(&self) -> bool {
+        false
+    }
+
+    async fn open(&self, path: &BlobPath) -> Result<Box<dyn BlobReader>, StorageError> {
+        let path = self.path(path);
+        let file = self.disk().open(&path).map_err(|error| failed("open", &path, error))?;
+        Ok(Box::new(LocalReader { path, file }))
     }
 
     async fn list(&self, directory: &BlobPath) -> Result<Vec<BlobEntry>, StorageError> {
@@ -131,6 +142,8 @@ struct LocalWriter {
     /// What the kernel has not been given yet: less than `buffer_size`, except while it is being filled up.
     buffer: Vec<u8>,
     buffer_size: usize,
+    /// Whether somebody relies on a part of the file, so that it must not be removed any more.
+    is_kept: bool,
 }
 
 impl LocalWriter {
@@ -158,7 +171,7 @@ impl LocalWriter {
         Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn flush_and_sync(&mut self) -> io::Result<()> {
         self.flush()?;
         match &mut self.file {
             Some(file) => file.sync(),
@@ -168,11 +181,11 @@ impl LocalWriter {
 
     fn remove(&mut self) -> io::Result<()> {
         match self.file.take() {
-            Some(file) => {
+            Some(file) if !self.is_kept => {
                 drop(file);
                 gone(self.disk.remove_file(&self.path))
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -189,9 +202,15 @@ impl BlobWriter for LocalWriter {
         self.append(&bytes).map_err(self.failed("write"))
     }
 
+    async fn sync(&mut self) -> Result<bool, StorageError> {
+        self.flush_and_sync().map_err(self.failed("sync"))?;
+        self.is_kept = true;
+        Ok(true)
+    }
+
     async fn finish(mut self: Box<Self>) -> Result<(), StorageError> {
         // On an error the file is still ours, and goes when `self` is dropped.
-        self.sync().map_err(self.failed("sync"))?;
+        self.flush_and_sync().map_err(self.failed("sync"))?;
         self.file = None;
         Ok(())
     }
@@ -205,5 +224,30 @@ impl Drop for LocalWriter {
     fn drop(&mut self) {
         // Nobody is left to tell; what stays behind goes with its checkpoint.
         let _ = self.remove();
+    }
+}
+
+#[derive(Debug)]
+struct LocalReader {
+    path: PathBuf,
+    file: Box<dyn DiskReader>,
+}
+
+#[async_trait]
+impl BlobReader for LocalReader {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    async fn read_at(&mut self, offset: u64, len: usize) -> Result<Bytes, StorageError> {
+        let found = self.file.len();
+        if offset.checked_add(len as u64).is_none_or(|end| end > found) {
+            let error = StorageError::new(ErrorKind::Corrupt, "read", self.path.display().to_string());
+            let detail =
+                format!("{len} bytes are expected at offset {offset}, and the file has {found} in all");
+            return Err(error.with_detail(detail));
+        }
+        let bytes = self.file.read_at(offset, len).map_err(|error| failed("read", &self.path, error))?;
+        Ok(Bytes::from(bytes))
     }
 }

@@ -5,7 +5,7 @@
 //! other, in particular a later effect without an earlier one. When an fsync fails, what it was to write is
 //! never written, and the next fsync says nothing about it: this is how Linux behaves.
 
-use crate::disk::{Disk, DiskFile, Entry, too_large};
+use crate::disk::{Disk, DiskFile, DiskReader, Entry, too_large};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -297,6 +297,11 @@ impl Disk for SimDisk {
         }
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskReader>> {
+        let content = self.read(path, u64::MAX)?;
+        Ok(Box::new(SimReader { disk: self.clone(), path: path.to_owned(), content }))
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let state = self.operation(path)?;
         let entry = |(name, inode): (&String, &Inode)| Entry {
@@ -336,5 +341,25 @@ impl DiskFile for SimFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.disk.sync(&self.path, |_| Ok(self.inode))
+    }
+}
+
+#[derive(Debug)]
+struct SimReader {
+    disk: SimDisk,
+    path: PathBuf,
+    content: Vec<u8>,
+}
+
+impl DiskReader for SimReader {
+    fn len(&self) -> u64 {
+        self.content.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        drop(self.disk.operation(&self.path)?);
+        let from = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let end = from.checked_add(len).ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.content.get(from..end).map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }

@@ -90,11 +90,21 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// As the medium fails.
     async fn settle(&self, directory: &BlobPath) -> Result<(), StorageError>;
 
+    /// Whether an object that can be read back is durable, whatever the call said that made it. It is so where a write
+    /// takes effect as a whole, as in an object store, and not where memory stands between, as in a file system.
+    fn shows_only_what_is_durable(&self) -> bool;
+
     /// The whole object.
     ///
     /// # Errors
     /// `NotFound`; `TooLarge` if it has more than `limit` bytes, before anything is allocated for them.
     async fn read(&self, path: &BlobPath, limit: u64) -> Result<Bytes, StorageError>;
+
+    /// An object, to be read in parts.
+    ///
+    /// # Errors
+    /// `NotFound`; otherwise as the medium fails.
+    async fn open(&self, path: &BlobPath) -> Result<Box<dyn BlobReader>, StorageError>;
 
     /// What a directory holds, in no order. Nothing, if it does not exist.
     ///
@@ -116,7 +126,27 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     async fn delete_directory(&self, path: &BlobPath) -> Result<(), StorageError>;
 }
 
-/// An object on its way into a blob store. Dropped without [`finish`](Self::finish), it is removed.
+/// An object that is being read.
+#[async_trait]
+pub trait BlobReader: Debug + Send {
+    /// How many bytes it has.
+    fn len(&self) -> u64;
+
+    /// Whether it has none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The `len` bytes from `offset` on, exactly.
+    ///
+    /// # Errors
+    /// `Corrupt` if the object ends before them, which is found out before anything is allocated for them; otherwise as the
+    /// medium fails.
+    async fn read_at(&mut self, offset: u64, len: usize) -> Result<Bytes, StorageError>;
+}
+
+/// An object on its way into a blob store. Dropped without [`finish`](Self::finish), it is removed, unless
+/// [`sync`](Self::sync) made a part of it durable.
 #[async_trait]
 pub trait BlobWriter: Debug + Send {
     /// Appends.
@@ -124,6 +154,14 @@ pub trait BlobWriter: Debug + Send {
     /// # Errors
     /// As the medium fails. The writer can then only be aborted.
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError>;
+
+    /// Makes durable what was written so far, and goes on. `false`, with nothing done, on a medium that cannot: an object
+    /// appears there only when it is [finished](Self::finish).
+    ///
+    /// # Errors
+    /// As the medium fails. The writer can then only be dropped, and of what was written since the last success nothing may
+    /// be relied on.
+    async fn sync(&mut self) -> Result<bool, StorageError>;
 
     /// Makes the content durable. Its name becomes so with the next [`BlobStore::publish`] into the same directory.
     ///

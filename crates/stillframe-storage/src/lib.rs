@@ -15,7 +15,7 @@ mod registry;
 mod storage;
 mod worker;
 
-pub use blob::{BlobEntry, BlobPath, BlobStore, BlobWriter};
+pub use blob::{BlobEntry, BlobPath, BlobReader, BlobStore, BlobWriter};
 pub use coordinator::{CoordinatorStorage, Survey};
 pub use error::{ErrorKind, StorageError};
 pub use registry::StorageRegistry;
