@@ -61,6 +61,10 @@ pub use name::{InvalidName, Name};
 pub use pointer::Pointer;
 pub use redacted::Redacted;
 #[cfg(feature = "snapshots")]
-pub use state::{FileHandle, KeyGroupRange, KeyedHandle, OperatorHandle, StateHandle, TaskSnapshot};
+pub use state::{
+    ChannelHandle, FileHandle, IncrementalHandle, IncrementalPart, KeyGroupRange, KeyedHandle, KeyedState,
+    OperatorHandle, PartOrigin, Redistribution, SegmentHandle, StateDirectory, StateFile, StateHandle,
+    TaskSnapshot,
+};
 pub use storage_path::StoragePath;
 pub use time::{Now, Timestamp, UnixMillis};

@@ -9,7 +9,7 @@ pub struct CheckpointMetadata {
     pub job: JobId,
     /// Its id within the job.
     pub checkpoint: CheckpointId,
-    /// Checkpoint or savepoint.
+    /// What it was taken for, and whether it may refer to state that an earlier one wrote.
     pub kind: CheckpointKind,
     /// When it was triggered.
     pub triggered_at: UnixMillis,

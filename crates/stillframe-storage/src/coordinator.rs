@@ -1,30 +1,46 @@
-use crate::{CompletedLocation, StorageError};
+use crate::{CompletedLocation, StorageError, Sweep, SweepMode};
 use async_trait::async_trait;
 use bytes::Bytes;
 use core::fmt::Debug;
 use std::sync::Arc;
-use stillframe_model::{CheckpointId, JobStatus, LocationReference, Pointer};
+use stillframe_model::{CheckpointId, JobStatus, LocationReference, Pointer, StateFile};
 
-/// What an earlier run of a job left in a storage. Ids in ascending order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// Checkpoints whose metadata is published.
-    pub completed: Vec<CheckpointId>,
-    /// Checkpoints that were begun and not completed. Nothing refers to them.
-    pub incomplete: Vec<CheckpointId>,
+/// What a coordinator takes over when it [claims](CoordinatorStorage::claim) a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The completed checkpoints, in ascending order.
+    pub retained: Vec<CheckpointId>,
+    /// The first id that the coordinator may use. Nobody else has used it or any after it, nor will.
+    pub next: CheckpointId,
     /// How the job ended, if it did.
     pub ended: Option<JobStatus>,
+}
+
+/// Whose a snapshot is that another job took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ownership {
+    /// This job's from now on, which removes it when a newer checkpoint replaces it.
+    Taken,
+    /// Somebody else's. Checkpoints may refer to its state, and none of it is ever removed.
+    Left,
 }
 
 /// The administration of one job's checkpoints. Only the coordinator's driver holds it.
 #[async_trait]
 pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
-    /// Looks at what is there. The first call of every run; what it reports as completed is durable when it returns,
-    /// even if the process that published it died before it could make sure.
+    /// Whether checkpoints outlive the process that runs the coordinator.
+    fn is_highly_available(&self) -> bool;
+
+    /// Whether a savepoint can be begun without naming a directory for it.
+    fn has_default_savepoint_location(&self) -> bool;
+
+    /// Takes the job over. The first call of every run; whoever held the job before can commit nothing from now on. A
+    /// coordinator that holds it already is told what is there now, and goes on behind the ids that it used.
     ///
     /// # Errors
-    /// If the place cannot be read.
-    async fn survey(&self) -> Result<Survey, StorageError>;
+    /// `Fenced` if somebody else took the job over meanwhile, or the outcome of an earlier call could not be settled;
+    /// `Corrupt` if what is there does not fit together.
+    async fn claim(&self) -> Result<Claim, StorageError>;
 
     /// Makes the place for a checkpoint. An id is used once.
     ///
@@ -42,13 +58,27 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
         target: Option<&str>,
     ) -> Result<LocationReference, StorageError>;
 
-    /// Makes a checkpoint or savepoint exist: when this returns `Ok`, its metadata and everything that tasks finished
-    /// writing for it survive the loss of power, and no other publication under the same place can succeed.
+    /// Makes a checkpoint exist, and others cease to, in one step. When this returns `Ok`, its metadata and everything that
+    /// tasks made durable for it survive the loss of power, and it is among the retained ones of every later claim; the
+    /// dropped ones are not. Their state is still there, to be [removed](Self::remove).
     ///
     /// # Errors
-    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if it may nevertheless exist. Any other kind means that it
-    /// does not and never will by this call.
-    async fn publish(
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if it may nevertheless exist, and `Fenced` if somebody else has
+    /// taken over: nothing that the checkpoint consists of may be deleted then. Any other kind means that it does not
+    /// exist and never will by this call.
+    async fn commit(
+        &self,
+        checkpoint: CheckpointId,
+        location: &LocationReference,
+        metadata: Bytes,
+        dropped: &[CheckpointId],
+    ) -> Result<Pointer, StorageError>;
+
+    /// Makes a savepoint exist, durably. It belongs to whoever asked for it.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    async fn publish_savepoint(
         &self,
         checkpoint: CheckpointId,
         location: &LocationReference,
@@ -64,8 +94,21 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
         checkpoint: CheckpointId,
     ) -> Result<Arc<dyn CompletedLocation>, StorageError>;
 
-    /// Removes a checkpoint, complete or not, with all state that was written for it. Repeating it is harmless, and so
-    /// is interrupting it: metadata goes first, so that what remains is incomplete.
+    /// Begins with a snapshot that another job took: writes down, durably, whose it is and that checkpoints may refer to its
+    /// state. [`Taken`](Ownership::Taken), it is one of the retained checkpoints from now on, under its own id.
+    ///
+    /// # Errors
+    /// `Unsupported` if this storage has no place to write that down; `AlreadyExists` if the job has a checkpoint of its own
+    /// with that or a higher id.
+    async fn adopt(
+        &self,
+        snapshot: Arc<dyn CompletedLocation>,
+        checkpoint: CheckpointId,
+        ownership: Ownership,
+    ) -> Result<Claim, StorageError>;
+
+    /// Removes a checkpoint or savepoint that was begun and not completed, with all state that was written for it.
+    /// Repeating it is harmless, and so is interrupting it.
     ///
     /// # Errors
     /// As the medium fails; the rest can be removed later.
@@ -75,11 +118,25 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
         location: &LocationReference,
     ) -> Result<(), StorageError>;
 
-    /// Writes down, durably, how the job ended. From then on [`survey`](Self::survey) says so, and the job's checkpoints
-    /// are no longer what keeps its output from being produced twice. Repeating it is harmless. A suspended job has not
-    /// ended: nothing is written for it.
+    /// Removes a checkpoint that a commit has dropped, and with it those shared files that no retained checkpoint refers to
+    /// any more. Repeating it is harmless, and so is interrupting it.
     ///
     /// # Errors
-    /// `AlreadyExists` if it ended otherwise before; else as the medium fails.
-    async fn conclude(&self, status: JobStatus) -> Result<(), StorageError>;
+    /// As the medium fails; the rest can be removed later.
+    async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError>;
+
+    /// Writes down, durably and in one step, how the job ended and which of its checkpoints that makes superfluous. From then
+    /// on every [`claim`](Self::claim) says so, and the job's checkpoints are no longer what keeps its output from being
+    /// produced twice. Repeating it is harmless. A suspended job has not ended, and nothing is written for it.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if it ended otherwise before; else as [`commit`](Self::commit).
+    async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError>;
+
+    /// Looks for what earlier runs left behind that no retained checkpoint refers to, says of each object why it stays or
+    /// goes, and removes what goes if that is the mode. What this run is writing is never touched.
+    ///
+    /// # Errors
+    /// As the medium fails. What was found and removed until then is lost from the account, not from the storage.
+    async fn sweep(&self, mode: SweepMode) -> Result<Sweep, StorageError>;
 }

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Unavailable,
     /// This storage cannot do that at all.
     Unsupported,
+    /// Another coordinator has taken the job over. Stop; what was written may be somebody else's by now.
+    Fenced,
     /// It cannot be known whether the call took effect. Nothing that it concerns may be reported or deleted.
     OutcomeUnknown,
     /// Anything else; the source says what.
@@ -45,6 +47,7 @@ impl fmt::Display for ErrorKind {
             Self::NoSpace => "no space left",
             Self::Unavailable => "unavailable",
             Self::Unsupported => "unsupported",
+            Self::Fenced => "fenced",
             Self::OutcomeUnknown => "outcome unknown",
             Self::Other => "failed",
         })

@@ -13,14 +13,16 @@ mod coordinator;
 mod error;
 mod registry;
 mod storage;
+mod sweep;
 mod worker;
 
 pub use blob::{BlobEntry, BlobPath, BlobReader, BlobStore, BlobWriter};
-pub use coordinator::{CoordinatorStorage, Survey};
+pub use coordinator::{Claim, CoordinatorStorage, Ownership};
 pub use error::{ErrorKind, StorageError};
 pub use registry::StorageRegistry;
-pub use storage::{CheckpointStorage, CompletedLocation, StorageAccess};
-pub use worker::{StateStream, WorkerStorage};
+pub use storage::{CheckpointStorage, CompletedLocation, StateReader, StorageAccess};
+pub use sweep::{Sweep, SweepMode, Swept, Verdict};
+pub use worker::{StateScope, StateStream, TaskOwnedStorage, WorkerStorage};
 
 /// What implementations of these traits are annotated with.
 pub use async_trait::async_trait;

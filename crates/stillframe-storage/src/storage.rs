@@ -1,9 +1,9 @@
-use crate::{CoordinatorStorage, StorageError, WorkerStorage};
+use crate::{CoordinatorStorage, ErrorKind, StorageError, WorkerStorage};
 use async_trait::async_trait;
 use bytes::Bytes;
 use core::fmt::Debug;
 use std::sync::Arc;
-use stillframe_model::{JobId, Pointer, StateHandle, StorageDescriptor};
+use stillframe_model::{JobId, Pointer, StateFile, StateHandle, StorageDescriptor};
 
 /// A place for checkpoints, as configuration. Cheap to clone and to send: [`descriptor`](Self::descriptor) holds all of it,
 /// and a [`StorageRegistry`](crate::StorageRegistry) turns the descriptor back into a storage in another process.
@@ -46,9 +46,57 @@ pub trait CompletedLocation: Debug + Send + Sync + 'static {
     /// `NotFound`, `TooLarge` beyond the storage's limit for metadata, `Unavailable`.
     async fn metadata(&self) -> Result<Bytes, StorageError>;
 
-    /// The state behind a handle that stood in the metadata, after its length and checksum were compared.
+    /// The state behind a handle that stood in the metadata, in pieces that are checked one by one.
     ///
     /// # Errors
-    /// `NotFound`, `Unavailable`, or `Corrupt` if so much as a bit differs.
-    async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError>;
+    /// `NotFound`, `Unavailable`; `Corrupt` if what is there cannot be what was written; `InvalidPointer` for a handle that
+    /// leads to a place which this job was never told to read from.
+    async fn open(&self, handle: &StateHandle) -> Result<Box<dyn StateReader>, StorageError>;
+
+    /// The state behind a handle, whole, after all of it was checked.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`StateReader::next`].
+    async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError> {
+        let mut reader = self.open(handle).await?;
+        let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
+        if first.len() as u64 == reader.len() {
+            return Ok(first);
+        }
+        let all = usize::try_from(reader.len()).map_err(|_| too_large(reader.len()))?;
+        let mut bytes = Vec::new();
+        // By now the storage has compared the length with what is really there.
+        bytes.try_reserve_exact(all).map_err(|error| too_large(reader.len()).with_source(error))?;
+        bytes.extend_from_slice(&first);
+        while let Some(next) = reader.next().await? {
+            bytes.extend_from_slice(&next);
+        }
+        Ok(Bytes::from(bytes))
+    }
+
+    /// How a checkpoint elsewhere has to call a file of this one. `None` if it cannot refer to it.
+    fn foreign(&self, file: &StateFile) -> Option<StateFile>;
+}
+
+/// State that is being read.
+#[async_trait]
+pub trait StateReader: Debug + Send {
+    /// How many bytes it has in all. The storage has made sure that so many are there.
+    fn len(&self) -> u64;
+
+    /// Whether it has none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next bytes, at least one, after their checksum was compared. `None` at the end.
+    ///
+    /// # Errors
+    /// `Corrupt` if so much as a bit differs from what was written; otherwise as the medium fails.
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError>;
+}
+
+fn too_large(len: u64) -> StorageError {
+    StorageError::new(ErrorKind::TooLarge, "read state", format!("{len} bytes"))
+        .with_detail("it does not fit into memory as a whole; read it in pieces")
 }
