@@ -1,8 +1,8 @@
 use crate::place::Place;
 use async_trait::async_trait;
 use bytes::Bytes;
-use stillframe_model::{Crc32c, FileHandle, Pointer, StateHandle};
-use stillframe_storage::{CompletedLocation, ErrorKind, StorageError};
+use stillframe_model::{Crc32c, FileHandle, Pointer, StateFile, StateHandle};
+use stillframe_storage::{CompletedLocation, ErrorKind, StateReader, StorageError};
 
 /// The largest metadata that is published or read, in bytes: 256 MiB.
 pub const METADATA_LIMIT: u64 = 256 * 1024 * 1024;
@@ -21,12 +21,12 @@ impl DirectoryLocation {
 
     async fn read_file(&self, file: &FileHandle) -> Result<Bytes, StorageError> {
         let corrupt = |detail: String| {
-            StorageError::new(ErrorKind::Corrupt, "read state", self.place.address_of(file.name.clone()))
+            StorageError::new(ErrorKind::Corrupt, "read state", self.place.address_of(file.file.name.clone()))
                 .with_detail(detail)
         };
         // The store compares the length with the limit before it allocates, so a file that grew costs nothing
         // and a handle that claims too much cannot make us reserve more than the file really has.
-        let bytes = match self.place.blobs.read(&self.place.join(file.name.clone()), file.len).await {
+        let bytes = match self.place.blobs.read(&self.place.join(file.file.name.clone()), file.len).await {
             Err(error) if error.kind() == ErrorKind::TooLarge => {
                 return Err(corrupt(format!("expected {} bytes, found more", file.len)).with_source(error));
             }
@@ -53,10 +53,36 @@ impl CompletedLocation for DirectoryLocation {
         self.place.blobs.read(&self.place.metadata(), METADATA_LIMIT).await
     }
 
-    async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError> {
-        match handle {
-            StateHandle::Inline(bytes) => Ok(bytes.clone()),
-            StateHandle::File(file) => self.read_file(file).await,
-        }
+    async fn open(&self, handle: &StateHandle) -> Result<Box<dyn StateReader>, StorageError> {
+        let bytes = match handle {
+            StateHandle::Inline(bytes) => bytes.clone(),
+            StateHandle::File(file) => self.read_file(file).await?,
+            StateHandle::Segment(segment) => {
+                let name = segment.file.name.to_string();
+                return Err(StorageError::new(ErrorKind::Unsupported, "read state", name));
+            }
+        };
+        Ok(Box::new(Whole { len: bytes.len() as u64, rest: Some(bytes).filter(|bytes| !bytes.is_empty()) }))
+    }
+
+    fn foreign(&self, _: &StateFile) -> Option<StateFile> {
+        None
+    }
+}
+
+#[derive(Debug)]
+struct Whole {
+    len: u64,
+    rest: Option<Bytes>,
+}
+
+#[async_trait]
+impl StateReader for Whole {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+        Ok(self.rest.take())
     }
 }

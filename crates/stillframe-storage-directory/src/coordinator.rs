@@ -4,8 +4,11 @@ use crate::{disposal, layout, reference, survey};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
-use stillframe_model::{CheckpointId, JobStatus, LocationReference, Pointer};
-use stillframe_storage::{BlobPath, CompletedLocation, CoordinatorStorage, ErrorKind, StorageError, Survey};
+use stillframe_model::{CheckpointId, JobStatus, LocationReference, Pointer, StateFile};
+use stillframe_storage::{
+    BlobPath, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageError, Sweep,
+    SweepMode,
+};
 
 /// How many names are tried for a savepoint, as in Flink.
 const SAVEPOINT_ATTEMPTS: usize = 10;
@@ -15,8 +18,17 @@ pub(crate) struct DirectoryCoordinator(pub(crate) Arc<JobDirectory>);
 
 #[async_trait]
 impl CoordinatorStorage for DirectoryCoordinator {
-    async fn survey(&self) -> Result<Survey, StorageError> {
-        survey::survey(&self.0).await
+    fn is_highly_available(&self) -> bool {
+        true
+    }
+
+    fn has_default_savepoint_location(&self) -> bool {
+        self.0.savepoint_directory().is_some()
+    }
+
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        let (retained, newest, ended) = survey::survey(&self.0).await?;
+        Ok(Claim { retained, next: newest.map_or(CheckpointId::FIRST, CheckpointId::next), ended })
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
@@ -50,7 +62,17 @@ impl CoordinatorStorage for DirectoryCoordinator {
         }
     }
 
-    async fn publish(
+    async fn commit(
+        &self,
+        checkpoint: CheckpointId,
+        location: &LocationReference,
+        metadata: Bytes,
+        _: &[CheckpointId],
+    ) -> Result<Pointer, StorageError> {
+        self.publish_savepoint(checkpoint, location, metadata).await
+    }
+
+    async fn publish_savepoint(
         &self,
         checkpoint: CheckpointId,
         location: &LocationReference,
@@ -92,7 +114,24 @@ impl CoordinatorStorage for DirectoryCoordinator {
         disposal::dispose(&self.0.place(checkpoint, location)?).await
     }
 
-    async fn conclude(&self, status: JobStatus) -> Result<(), StorageError> {
+    async fn adopt(
+        &self,
+        _: Arc<dyn CompletedLocation>,
+        _: CheckpointId,
+        _: Ownership,
+    ) -> Result<Claim, StorageError> {
+        Err(StorageError::new(ErrorKind::Unsupported, "adopt", self.0.job.to_string()))
+    }
+
+    async fn remove(&self, checkpoint: CheckpointId, _: &[StateFile]) -> Result<(), StorageError> {
+        disposal::dispose(&self.0.checkpoint(checkpoint)).await
+    }
+
+    async fn sweep(&self, _: SweepMode) -> Result<Sweep, StorageError> {
+        Ok(Sweep::default())
+    }
+
+    async fn conclude(&self, status: JobStatus, _: &[CheckpointId]) -> Result<(), StorageError> {
         let Some(word) = layout::status_word(status) else { return Ok(()) };
         let job = layout::job(self.0.job);
         match self.0.blobs.create_directory(&job).await {

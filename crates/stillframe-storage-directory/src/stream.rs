@@ -4,7 +4,7 @@ use crate::seam::Entropy;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
-use stillframe_model::{Crc32c, FileHandle, Name, StateHandle};
+use stillframe_model::{Crc32c, FileHandle, Name, StateDirectory, StateFile, StateHandle};
 use stillframe_storage::{BlobWriter, ErrorKind, StateStream, StorageError};
 
 /// How many names are tried before a clash is believed to be something else than chance.
@@ -113,7 +113,8 @@ impl StateStream for DirectoryStream {
             Target::Memory(buffer) => Ok(Some(StateHandle::Inline(Bytes::from(buffer)))),
             Target::File { name, writer } => {
                 writer.finish().await?;
-                Ok(Some(StateHandle::File(FileHandle { name, len: self.len, crc: self.crc })))
+                let file = StateFile { directory: StateDirectory::Exclusive, name };
+                Ok(Some(StateHandle::File(FileHandle { file, len: self.len, crc: self.crc })))
             }
             Target::Failed => Err(failed),
         }
