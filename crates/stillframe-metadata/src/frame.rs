@@ -29,6 +29,10 @@ pub enum RecordKind {
     OperatorState = 3,
     /// A value that an operator keeps in its own state.
     Value = 4,
+    /// The state of a job's checkpoints after one change.
+    RegisterEntry = 5,
+    /// The announcement of a coordinator.
+    EpochMarker = 6,
 }
 
 /// The largest body that is written or read: 256 MiB.

@@ -24,6 +24,7 @@ mod map_store;
 mod place;
 mod pointer;
 mod reference;
+pub mod register;
 mod seam;
 mod storage;
 mod stream;
