@@ -1,6 +1,7 @@
 use crate::place::Place;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::sync::Arc;
 use stillframe_model::{Crc32c, FileHandle, Pointer, StateFile, StateHandle};
 use stillframe_storage::{CompletedLocation, ErrorKind, StateReader, StorageError};
 
@@ -11,12 +12,14 @@ pub const METADATA_LIMIT: u64 = 256 * 1024 * 1024;
 pub(crate) struct DirectoryLocation {
     place: Place,
     pointer: Pointer,
+    /// The directories elsewhere that it may refer to.
+    roots: Arc<[Arc<str>]>,
 }
 
 impl DirectoryLocation {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place, roots: Arc<[Arc<str>]>) -> Self {
         let pointer = Pointer::new(place.address());
-        Self { place, pointer }
+        Self { place, pointer, roots }
     }
 
     async fn read_file(&self, file: &FileHandle) -> Result<Bytes, StorageError> {

@@ -5,9 +5,10 @@
 //! readers' views that `stillframe-storage` asks for. The layout is Flink's:
 //!
 //! ```text
-//! <directory>/<job id>/chk-<N>/_metadata       exists exactly when checkpoint N is complete
+//! <directory>/<job id>/_ctl/…                  the commit register: which checkpoints are complete
+//! <directory>/<job id>/chk-<N>/_metadata       what checkpoint N consists of
 //! <directory>/<job id>/chk-<N>/state-<unique>  what a task wrote for it
-//! <directory>/<job id>/_ended                  how the job ended
+//! <directory>/<job id>/shared/shared-<N>-<unique>  what was written for N and later checkpoints may refer to
 //! <target>/savepoint-<job id>-<unique>/…       the same for a savepoint, wherever the user wants it
 //! ```
 //!
@@ -19,16 +20,19 @@ mod completed;
 mod coordinator;
 mod disposal;
 mod layout;
+mod live;
 #[cfg(test)]
 mod map_store;
 mod place;
 mod pointer;
 mod reference;
 pub mod register;
+mod retained;
 mod seam;
 mod storage;
 mod stream;
-mod survey;
+mod sweep;
+mod tenure;
 #[cfg(test)]
 mod tests;
 mod worker;

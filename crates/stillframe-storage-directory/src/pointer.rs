@@ -25,7 +25,7 @@ pub(crate) async fn resolve(
     let place = Place { blobs: stores.at(directory)?, directory: BlobPath::root() };
     let entries = place.list().await?;
     if has_metadata(&entries) {
-        return Ok(Arc::new(DirectoryLocation::new(place)));
+        return Ok(Arc::new(DirectoryLocation::new(place, [].into())));
     }
     // The text may be relative, which helps nobody who does not know where it was given; the address is not.
     let address = place.address();

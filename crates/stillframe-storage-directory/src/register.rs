@@ -23,11 +23,13 @@ mod check;
 mod machine;
 mod record;
 mod step;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 mod update;
 
 pub use machine::Register;
-pub use record::{ENTRY_LIMIT, Entry, MARKER_LIMIT, Marker, Retained};
+pub use record::{ENTRY_LIMIT, Entry, MARKER_LIMIT, Marker, Retained, Root};
 pub use step::{Conclusion, Fence, Outcome, Reply, Request, Step};
+pub(crate) use update::IDS;
 pub use update::Update;

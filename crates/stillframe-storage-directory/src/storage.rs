@@ -1,5 +1,7 @@
 use crate::coordinator::DirectoryCoordinator;
 use crate::place::Place;
+use crate::register::Retained;
+use crate::tenure::Tenure;
 use crate::seam::{BlobStores, Entropy};
 use crate::worker::DirectoryWorker;
 use crate::{layout, pointer, reference};
@@ -50,7 +52,8 @@ impl DirectoryStorage {
         // Something that is there but is no directory, or may not be read, is better reported now than at the
         // first checkpoint.
         blobs.list(&layout::job(job)).await?;
-        Ok(Arc::new(DirectoryAccess(Arc::new(JobDirectory { job, blobs, storage: self.clone() }))))
+        let tenure = Tenure::new(job, Arc::clone(&blobs));
+        Ok(Arc::new(DirectoryAccess(Arc::new(JobDirectory { job, blobs, tenure, storage: self.clone() }))))
     }
 
     /// A finished checkpoint or savepoint. The pointer is the address of its directory, or of the `_metadata`
@@ -69,6 +72,7 @@ impl DirectoryStorage {
 pub(crate) struct JobDirectory {
     pub(crate) job: JobId,
     pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) tenure: Tenure,
     storage: DirectoryStorage,
 }
 
@@ -76,6 +80,22 @@ impl JobDirectory {
     /// The place that follows from a checkpoint's id.
     pub(crate) fn checkpoint(&self, checkpoint: CheckpointId) -> Place {
         Place { blobs: Arc::clone(&self.blobs), directory: layout::checkpoint(self.job, checkpoint) }
+    }
+
+    /// The place of a checkpoint that stands in the register.
+    pub(crate) fn place_of(&self, one: &Retained) -> Result<Place, StorageError> {
+        match &one.location {
+            None => Ok(self.checkpoint(one.checkpoint)),
+            Some(address) => self.storage.place_at(address),
+        }
+    }
+
+    /// The address of the directory that a checkpoint of the register shares with those beside it.
+    pub(crate) fn shared_of(&self, one: &Retained) -> Result<String, StorageError> {
+        match &one.location {
+            None => Ok(self.blobs.locate(&layout::shared(self.job))),
+            Some(address) => Ok(layout::shared_beside(address)),
+        }
     }
 
     /// The place that a reference stands for.

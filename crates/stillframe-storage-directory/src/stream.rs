@@ -69,7 +69,7 @@ impl DirectoryStream {
     async fn create(&mut self) -> Result<(Name, Box<dyn BlobWriter>), StorageError> {
         let mut attempt = 1;
         loop {
-            let name = layout::state(self.entropy.draw()?);
+            let name = layout::StateName::Own.with(self.entropy.draw()?);
             match self.place.blobs.create(&self.place.join(name.clone())).await {
                 Ok(writer) => return Ok((name, writer)),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < NAME_ATTEMPTS => {

@@ -380,6 +380,7 @@ impl Register {
             ended: tail.and_then(|tail| tail.ended),
             retained: tail.map(|tail| tail.retained.clone()).unwrap_or_default(),
             dropped: tail.map(|tail| tail.dropped.clone()).unwrap_or_default(),
+            roots: tail.map(|tail| tail.roots.clone()).unwrap_or_default(),
         };
         self.send(Change { epoch, floor, ids, entry, owned: None, in_doubt: false })
     }

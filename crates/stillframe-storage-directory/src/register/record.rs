@@ -47,6 +47,17 @@ pub struct Entry {
     /// The checkpoints that were given up last, in the order of their ids. Their files may be deleted from now on, by
     /// anybody, at any time.
     pub dropped: Vec<Retained>,
+    /// The directories of others that this job's checkpoints may refer to, each once, in the order of their addresses.
+    pub roots: Vec<Root>,
+}
+
+/// A directory of somebody else, from which this job was told to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Root {
+    /// Its address.
+    pub address: String,
+    /// Whether the job took over what is in it, and so removes it one day.
+    pub is_owned: bool,
 }
 
 /// A checkpoint that can be restored.
@@ -89,6 +100,7 @@ impl Entry {
             ended: ended_to_byte(self.ended)?,
             retained: self.retained.iter().map(RetainedBody::of).collect(),
             dropped: self.dropped.iter().map(RetainedBody::of).collect(),
+            roots: self.roots.iter().map(|root| (root.address.clone(), root.is_owned)).collect(),
         };
         let bytes = frame::seal(RecordKind::RegisterEntry, &body)?;
         check::size(&bytes, ENTRY_LIMIT)?;
@@ -112,6 +124,7 @@ impl Entry {
             ended: ended_from_byte(body.ended)?,
             retained: body.retained.into_iter().map(Retained::from).collect(),
             dropped: body.dropped.into_iter().map(Retained::from).collect(),
+            roots: body.roots.into_iter().map(|(address, is_owned)| Root { address, is_owned }).collect(),
         };
         check::entry(&entry)?;
         Ok(entry)
@@ -155,6 +168,7 @@ struct EntryBody {
     ended: u8,
     retained: Vec<RetainedBody>,
     dropped: Vec<RetainedBody>,
+    roots: Vec<(String, bool)>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,12 +1,14 @@
 //! A change that an owner wants, and the entry that it comes to.
 
-use super::{Entry, Retained, check};
+use super::{Entry, Retained, Root, check};
 use std::ops::Range;
 use stillframe_metadata::FormatError;
 use stillframe_model::JobStatus;
 
 /// How many ids a coordinator reserves at a time.
-pub(super) const IDS: u64 = 1_024;
+///
+/// A new coordinator skips those that the one before it had reserved, so few make for ids that people can follow.
+pub(crate) const IDS: u64 = 16;
 
 /// What an owner wants to be so from the next entry on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,13 +23,15 @@ pub struct Update {
     pub ended: Option<JobStatus>,
     /// Reserves further ids.
     pub more_ids: bool,
+    /// Directories of others that checkpoints may refer to from now on, besides those that they may already.
+    pub roots: Vec<Root>,
 }
 
 impl Update {
     /// What follows from an entry and this update: the entry behind it but for who writes it, and the ids that its
     /// writer may use then.
     pub(super) fn apply(self, head: &Entry, ids: &Range<u64>) -> Result<(Entry, Range<u64>), FormatError> {
-        let Self { retained, dropped, ended, more_ids } = self;
+        let Self { retained, dropped, ended, more_ids, roots } = self;
         let added: Vec<_> = retained.iter().filter(|one| !holds(&head.retained, one)).collect();
         let ids = widened(ids, &added, more_ids)?;
         let entry = Entry {
@@ -40,6 +44,7 @@ impl Update {
             ended: head.ended.or(ended),
             retained: Vec::new(),
             dropped: Vec::new(),
+            roots: united(&head.roots, roots),
         };
         check_end(head, ended, &added)?;
         check_added(head, &ids, &added)?;
@@ -48,6 +53,18 @@ impl Update {
         check_dropped(head, &entry)?;
         Ok((entry, ids))
     }
+}
+
+/// Both, each directory once. What was taken over once stays so.
+fn united(known: &[Root], more: Vec<Root>) -> Vec<Root> {
+    let mut roots = known.to_vec();
+    for root in more {
+        match roots.binary_search_by(|known| known.address.cmp(&root.address)) {
+            Ok(at) => roots[at].is_owned |= root.is_owned,
+            Err(at) => roots.insert(at, root),
+        }
+    }
+    roots
 }
 
 /// A claimed checkpoint keeps its id, so that this job's own have to go on behind it.

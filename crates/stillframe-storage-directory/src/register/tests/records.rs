@@ -12,6 +12,7 @@ fn entry() -> Entry {
         ended: None,
         retained: vec![elsewhere(3), own(4)],
         dropped: vec![own(1)],
+        roots: vec![Root { address: "/other/job/chk-4".into(), is_owned: true }],
     }
 }
 

@@ -36,6 +36,7 @@ fn deeds() -> impl Strategy<Value = Deed> {
         ended: None,
         retained: Vec::new(),
         dropped: Vec::new(),
+        roots: Vec::new(),
     };
     let stray = select(vec![
         Reply::Settled,
@@ -111,7 +112,7 @@ impl Coordinator {
                     .max(self.register.ids().start));
                 let added = if head.ended.is_some() { vec![] } else { vec![added] };
                 let ended = ended.then_some(JobStatus::Finished);
-                let update = Update { retained: added, dropped: head.retained.clone(), ended, more_ids };
+                let update = Update { retained: added, dropped: head.retained.clone(), ended, more_ids, roots: Vec::new() };
                 self.register.append(update)
             }
             Deed::Perform => {
