@@ -42,12 +42,16 @@ pub enum RecordKind {
 /// The largest body that is written or read: 256 MiB.
 pub const MAX_BODY: u64 = 256 << 20;
 
+/// The bytes before the body.
+pub const HEADER_LEN: usize = 28;
+
+/// The bytes behind the body.
+pub const TRAILER_LEN: usize = 4;
+
 const MAGIC: [u8; 8] = *b"STILLFRM";
 const VERSION: u16 = 1;
 /// A bit is set by a writer whose record means something else to a reader that does not know the bit.
 const KNOWN_FEATURES: u32 = 0;
-const HEADER: usize = 28;
-const TRAILER: usize = 4;
 
 /// Encodes `value` and puts a frame around it.
 ///
@@ -63,33 +67,30 @@ pub(crate) fn seal_with(
     capacity: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), FormatError>,
 ) -> Result<Vec<u8>, FormatError> {
-    let mut bytes = Vec::with_capacity(capacity.saturating_add(HEADER + TRAILER));
-    bytes.resize(HEADER, 0);
+    let mut bytes = Vec::with_capacity(capacity.saturating_add(HEADER_LEN + TRAILER_LEN));
+    bytes.resize(HEADER_LEN, 0);
     write(&mut bytes)?;
-    let body = bytes.get(HEADER..).unwrap_or_default();
+    let body = bytes.get(HEADER_LEN..).unwrap_or_default();
     let (len, checksum) = (body.len() as u64, Crc32c::of(body));
     if len > MAX_BODY {
         return Err(FormatError::TooLarge { found: len, limit: MAX_BODY });
     }
-    if let Some(place) = bytes.first_chunk_mut::<HEADER>() {
-        *place = header(kind, len);
+    if let Some(place) = bytes.get_mut(..HEADER_LEN) {
+        place.copy_from_slice(&header(kind, len));
     }
     bytes.extend_from_slice(&checksum.0.to_le_bytes());
     Ok(bytes)
 }
 
-fn header(kind: RecordKind, len: u64) -> [u8; HEADER] {
-    let [k0, k1] = (kind as u16).to_le_bytes();
-    let [v0, v1] = VERSION.to_le_bytes();
-    let [f0, f1, f2, f3] = 0_u32.to_le_bytes();
-    let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_le_bytes();
-    let [m0, m1, m2, m3, m4, m5, m6, m7] = MAGIC;
-    let unchecked =
-        [m0, m1, m2, m3, m4, m5, m6, m7, k0, k1, v0, v1, f0, f1, f2, f3, l0, l1, l2, l3, l4, l5, l6, l7];
-    let mut header = [0; HEADER];
-    let (start, end) = header.split_at_mut(unchecked.len());
-    start.copy_from_slice(&unchecked);
-    end.copy_from_slice(&Crc32c::of(&unchecked).0.to_le_bytes());
+fn header(kind: RecordKind, len: u64) -> Vec<u8> {
+    let mut header = Vec::with_capacity(HEADER_LEN);
+    header.extend_from_slice(&MAGIC);
+    header.extend_from_slice(&(kind as u16).to_le_bytes());
+    header.extend_from_slice(&VERSION.to_le_bytes());
+    // No record needs a feature yet.
+    header.extend_from_slice(&0_u32.to_le_bytes());
+    header.extend_from_slice(&len.to_le_bytes());
+    header.extend_from_slice(&Crc32c::of(&header).0.to_le_bytes());
     header
 }
 
@@ -104,15 +105,15 @@ pub fn open<T: DeserializeOwned>(kind: RecordKind, bytes: &[u8]) -> Result<T, Fo
 /// Checks the frame and gives what is in it.
 pub(crate) fn body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
     let truncated = |expected: u64| FormatError::Truncated { found: bytes.len() as u64, expected };
-    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
-        return Err(truncated((HEADER + TRAILER) as u64));
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+        return Err(truncated((HEADER_LEN + TRAILER_LEN) as u64));
     };
     let [magic @ .., k0, k1, v0, v1, f0, f1, f2, f3, l0, l1, l2, l3, l4, l5, l6, l7, c0, c1, c2, c3] = header;
     if *magic != MAGIC {
         return Err(FormatError::BadMagic);
     }
     let expected = Crc32c(u32::from_le_bytes([*c0, *c1, *c2, *c3]));
-    let found = Crc32c::of(&header[..HEADER - 4]);
+    let found = Crc32c::of(&header[..HEADER_LEN - 4]);
     if found != expected {
         return Err(FormatError::Checksum { part: "header", expected, found });
     }
@@ -132,12 +133,12 @@ pub(crate) fn body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError>
     if len > MAX_BODY {
         return Err(FormatError::TooLarge { found: len, limit: MAX_BODY });
     }
-    let end = HEADER as u64 + len + TRAILER as u64;
+    let end = HEADER_LEN as u64 + len + TRAILER_LEN as u64;
     let found = bytes.len() as u64;
     if found > end {
         return Err(FormatError::TrailingBytes { found: found - end, expected: end });
     }
-    let Some((body, trailer)) = rest.split_last_chunk::<TRAILER>() else { return Err(truncated(end)) };
+    let Some((body, trailer)) = rest.split_last_chunk::<TRAILER_LEN>() else { return Err(truncated(end)) };
     if body.len() as u64 != len {
         return Err(truncated(end));
     }

@@ -20,8 +20,10 @@ pub(super) struct Survey<'a> {
     pub(super) size: usize,
 }
 
-/// More than most things take; it need not be exact.
-const ROOM: usize = 48;
+/// What an operator or a handle takes without its name, and a bit more; it need not be exact.
+const ROOM: usize = 40;
+/// What is left of a subtask without its handles.
+const SUBTASK_ROOM: usize = 4;
 
 pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, FormatError> {
     let CheckpointMetadata { job: _, checkpoint, kind: _, triggered_at: _, operators } = metadata;
@@ -92,7 +94,7 @@ impl<'a> Survey<'a> {
     #[inline]
     fn subtask(&mut self, max_parallelism: u16, snapshot: &'a TaskSnapshot) -> Result<(), Problem> {
         let TaskSnapshot { keyed, operator, input_channels, output_channels, finished: _ } = snapshot;
-        self.size += ROOM;
+        self.size += SUBTASK_ROOM;
         let mut handles = operator.len() + input_channels.len() + output_channels.len();
         if let Some(keyed) = keyed {
             handles += self.keyed(max_parallelism, keyed)?;
