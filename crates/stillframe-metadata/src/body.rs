@@ -32,7 +32,7 @@ pub fn encode(metadata: &CheckpointMetadata) -> Result<Vec<u8>, FormatError> {
 /// # Errors
 /// What is wrong, and in which part.
 pub fn decode(bytes: &[u8]) -> Result<CheckpointMetadata, FormatError> {
-    let metadata = read::metadata(frame::body(RecordKind::CheckpointMetadata, bytes)?)?;
+    let metadata = read::metadata(frame::open_body(RecordKind::CheckpointMetadata, bytes)?)?;
     check::metadata(&metadata)?;
     Ok(metadata)
 }

@@ -61,6 +61,17 @@ pub fn seal<T: Serialize>(kind: RecordKind, value: &T) -> Result<Vec<u8>, Format
     seal_with(kind, 0, |bytes| codec::encode(bytes, value))
 }
 
+/// Puts a frame around a body that is encoded already.
+///
+/// # Errors
+/// [`FormatError::TooLarge`] beyond [`MAX_BODY`].
+pub fn seal_body(kind: RecordKind, body: &[u8]) -> Result<Vec<u8>, FormatError> {
+    seal_with(kind, body.len(), |bytes| {
+        bytes.extend_from_slice(body);
+        Ok(())
+    })
+}
+
 /// Puts a frame around what `write` appends. The capacity is a guess at the size of that.
 pub(crate) fn seal_with(
     kind: RecordKind,
@@ -99,11 +110,14 @@ fn header(kind: RecordKind, len: u64) -> Vec<u8> {
 /// # Errors
 /// Whatever differs from what [`seal`] writes for a value of this kind.
 pub fn open<T: DeserializeOwned>(kind: RecordKind, bytes: &[u8]) -> Result<T, FormatError> {
-    codec::decode(body(kind, bytes)?)
+    codec::decode(open_body(kind, bytes)?)
 }
 
-/// Checks the frame and gives what is in it.
-pub(crate) fn body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
+/// Checks the frame and gives the body in it as it is.
+///
+/// # Errors
+/// Whatever differs from the frame of a body of this kind.
+pub fn open_body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
     let truncated = |expected: u64| FormatError::Truncated { found: bytes.len() as u64, expected };
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Err(truncated((HEADER_LEN + TRAILER_LEN) as u64));

@@ -1,6 +1,5 @@
 //! How much a few hostile bytes make a reader allocate. A binary of its own: the counts are those of the whole process.
 
-use serde::ser::{Serialize, SerializeTuple, Serializer};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use stillframe_metadata::frame::{self, RecordKind};
@@ -12,16 +11,6 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const METADATA_BOUND: usize = 64 << 10;
 /// For records of serde types: what serde makes room for, whatever length is claimed.
 const RECORD_BOUND: usize = 1 << 20;
-
-struct Raw<'a>(&'a [u8]);
-
-impl Serialize for Raw<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tuple = serializer.serialize_tuple(self.0.len())?;
-        self.0.iter().try_for_each(|byte| tuple.serialize_element(byte))?;
-        tuple.end()
-    }
-}
 
 fn allocated(read: impl FnOnce()) -> usize {
     let region = Region::new(ALLOCATOR);
@@ -66,7 +55,7 @@ fn claims() -> impl Iterator<Item = Vec<u8>> {
 fn hardening_4_1_3_few_hostile_bytes_allocate_no_more_than_a_fixed_bound() {
     let mut seen = 0;
     for body in claims() {
-        let bytes = frame::seal(RecordKind::CheckpointMetadata, &Raw(&body)).expect("a small record");
+        let bytes = frame::seal_body(RecordKind::CheckpointMetadata, &body).expect("a small record");
         let spent = allocated(|| drop(stillframe_metadata::decode(&bytes)));
         assert!(spent <= METADATA_BOUND, "{spent} bytes for {body:?}");
         seen += 1;

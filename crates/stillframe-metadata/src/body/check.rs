@@ -6,10 +6,9 @@ use crate::{FormatError, limits};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
-use core::mem;
 use stillframe_model::{
-    ChannelHandle, CheckpointMetadata, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorState,
-    StateDirectory, StateFile, StateHandle, TaskSnapshot,
+    ChannelHandle, CheckpointMetadata, KeyedHandle, KeyedState, Name, OperatorState, StateDirectory,
+    StateFile, StateHandle, TaskSnapshot,
 };
 
 /// What was found on the way.
@@ -43,12 +42,21 @@ pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, Form
         let of_operator = |problem| invalid(format!("operator {name}"), problem);
         parallelism(operator).map_err(of_operator)?;
         survey.size += ROOM + name.as_str().len();
+        let mut free = 0;
+        let mut in_order = true;
         for (index, subtask) in operator.subtasks.iter().enumerate() {
+            if let Some(KeyedHandle { range, .. }) = subtask.keyed {
+                in_order &= free <= u32::from(range.start);
+                free = u32::from(range.end) + 1;
+            }
             survey
                 .subtask(operator.max_parallelism, subtask)
                 .map_err(|problem| invalid(format!("operator {name}, subtask {index}"), problem))?;
         }
-        key_groups_of_one(operator).map_err(of_operator)?;
+        // As a rule, the subtasks are in the order of their ranges, and then nothing has to be sorted.
+        if !in_order {
+            key_groups_of_one(operator).map_err(of_operator)?;
+        }
     }
     if survey.roots.len() > limits::ROOTS {
         return Err(invalid("directories of other jobs", at_most(limits::ROOTS, survey.roots.len())));
@@ -70,24 +78,19 @@ fn parallelism(OperatorState { max_parallelism, subtasks }: &OperatorState) -> R
     }
 }
 
-/// A key group has one owner. The subtasks are in the order of their ranges, as a rule, and then nothing has to be sorted.
+/// A key group has one owner.
 fn key_groups_of_one(operator: &OperatorState) -> Result<(), Problem> {
-    let range = |subtask: &TaskSnapshot| subtask.keyed.as_ref().map(|keyed| keyed.range);
-    if taken_before(operator.subtasks.iter().filter_map(range)).is_none() {
-        return Ok(());
-    }
-    let mut ranges: Vec<_> = operator.subtasks.iter().filter_map(range).collect();
+    let mut ranges: Vec<_> = operator
+        .subtasks
+        .iter()
+        .filter_map(|subtask| subtask.keyed.as_ref())
+        .map(|keyed| keyed.range)
+        .collect();
     ranges.sort_unstable();
-    match taken_before(ranges.into_iter()) {
-        Some(range) => Err(format!("key groups {range} are in part those of another subtask, too")),
+    match ranges.array_windows().find(|[one, next]| next.start <= one.end) {
+        Some([_, range]) => Err(format!("key groups {range} are in part those of another subtask, too")),
         None => Ok(()),
     }
-}
-
-/// The first range that does not begin behind the one before it.
-fn taken_before(mut ranges: impl Iterator<Item = KeyGroupRange>) -> Option<KeyGroupRange> {
-    let mut free = 0;
-    ranges.find(|range| u32::from(range.start) < mem::replace(&mut free, u32::from(range.end) + 1))
 }
 
 impl<'a> Survey<'a> {

@@ -1,29 +1,15 @@
 //! Records with right checksums around whatever bytes: what a hostile writer makes.
 
-use serde::ser::{Serialize, SerializeTuple, Serializer};
-use stillframe_metadata::frame::{self, HEADER_LEN, RecordKind, TRAILER_LEN};
-
-/// These bytes and nothing else, not even their number.
-struct Raw<'a>(&'a [u8]);
-
-impl Serialize for Raw<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tuple = serializer.serialize_tuple(self.0.len())?;
-        for byte in self.0 {
-            tuple.serialize_element(byte)?;
-        }
-        tuple.end()
-    }
-}
+use stillframe_metadata::frame::{self, RecordKind};
 
 /// A frame around a body.
 pub(crate) fn seal(body: &[u8]) -> Vec<u8> {
-    frame::seal(RecordKind::CheckpointMetadata, &Raw(body)).expect("a body within the limit")
+    frame::seal_body(RecordKind::CheckpointMetadata, body).expect("a body within the limit")
 }
 
 /// The body in a frame.
 pub(crate) fn body(bytes: &[u8]) -> &[u8] {
-    &bytes[HEADER_LEN..bytes.len() - TRAILER_LEN]
+    frame::open_body(RecordKind::CheckpointMetadata, bytes).expect("a frame that fits")
 }
 
 /// A body as it is written by hand.

@@ -1,5 +1,7 @@
 //! The checklist for decoders, line by line. What it asks of other crates is tested there.
 
+#![expect(clippy::unwrap_used, reason = "in the helper functions of tests, too, a panic is the report")]
+
 use crate::forge::{self, Pen, seal};
 use bytes::Bytes;
 use std::collections::BTreeMap;
