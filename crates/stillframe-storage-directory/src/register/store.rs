@@ -1,7 +1,7 @@
 //! The register on the objects of a blob store: what the machine asks for is performed here, and nothing decided.
 
 use super::{
-    Conclusion, ENTRY_LIMIT, Entry, Fence, MARKER_LIMIT, Marker, Outcome, Register, Reply, Request, Step, Update,
+    Conclusion, ENTRY_LIMIT, Entry, Fence, MARKER_LIMIT, Marker, Outcome, Register, Reply, Request, Step,
 };
 use crate::layout;
 use bytes::Bytes;
@@ -154,6 +154,10 @@ impl RegisterStore {
 
     fn conclude(&self, conclusion: Conclusion, cause: Option<StorageError>) -> Result<Conclusion, Failed> {
         let register = || self.blobs.locate(&layout::register(self.job));
+        if conclusion == Conclusion::Refused {
+            let nothing = || StorageError::new(ErrorKind::Other, "commit to register", register());
+            return Err(Failed::Refused(cause.unwrap_or_else(nothing)));
+        }
         let error = |kind, detail: String| {
             let error = StorageError::new(kind, "commit to register", register()).with_detail(detail);
             match cause {
@@ -162,11 +166,7 @@ impl RegisterStore {
             }
         };
         Err(match conclusion {
-            Conclusion::Claimed { .. } | Conclusion::Committed(_) => return Ok(conclusion),
-            Conclusion::Refused => {
-                let nothing = || StorageError::new(ErrorKind::Other, "commit to register", register());
-                Failed::Refused(cause.unwrap_or_else(nothing))
-            }
+            Conclusion::Claimed { .. } | Conclusion::Committed(_) | Conclusion::Refused => return Ok(conclusion),
             Conclusion::Invalid(broken) => {
                 Failed::Refused(error(ErrorKind::Other, broken.to_string()))
             }
