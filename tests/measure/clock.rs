@@ -42,7 +42,7 @@ pub(crate) fn timed_on(
     Ok(last.zip(first).map_or(Duration::ZERO, |(last, first)| last.duration_since(first)))
 }
 
-/// Measures two things so many times, in turn, each first every other time: whatever slows the machine down slows both, and
+/// Measures two things so many times, after once that does not count, in turn, each first every other time: whatever slows the machine down slows both, and
 /// neither always profits from what the other left behind.
 pub(crate) fn in_turn(
     repetitions: usize,
@@ -50,6 +50,8 @@ pub(crate) fn in_turn(
     mut other: impl FnMut() -> Result<f64, Failure>,
 ) -> Result<[Vec<f64>; 2], Failure> {
     let [mut ones, mut others] = [Vec::new(), Vec::new()];
+    one()?;
+    other()?;
     for repetition in 0..repetitions {
         if repetition % 2 == 0 {
             ones.push(one()?);

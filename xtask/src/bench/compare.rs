@@ -155,7 +155,17 @@ fn together(before: Option<Measured>, now: Measured) -> Measured {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{metadata, storage};
     use super::*;
+
+    #[test]
+    fn our_program_knows_every_case() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let program = std::fs::read_to_string(root.join("tests/measure/main.rs")).unwrap();
+        for case in storage::CASES.iter().chain(&metadata::CASES) {
+            assert!(program.contains(&format!("(\"{}\", |", case.name)), "{}", case.name);
+        }
+    }
 
     #[test]
     fn figures_are_read_from_either_program() {

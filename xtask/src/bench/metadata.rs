@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// In each round. One is over in milliseconds.
 const REPETITIONS: usize = 21;
 
-const CASES: [Case; 2] = [
+pub(super) const CASES: [Case; 2] = [
     Case {
         name: "metadata-10k",
         repetitions: REPETITIONS,

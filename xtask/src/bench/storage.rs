@@ -15,7 +15,7 @@ const fn case(name: &'static str, peer: Option<(&'static str, &'static str)>) ->
 }
 
 /// The peer's numbers are those of our program: bytes in a write, streams, threads, states.
-const CASES: [Case; 9] = [
+pub(super) const CASES: [Case; 9] = [
     case(
         "write-1",
         Some(("Storage", "--mode stream --threads 1 --mib 256 --chunk 65536 --warmup 1 --iters 3")),
@@ -25,7 +25,11 @@ const CASES: [Case; 9] = [
         Some(("Storage", "--mode stream --threads 8 --mib 64 --chunk 65536 --warmup 1 --iters 3")),
     ),
     case("states-64k", Some(("Storage", "--mode small --files 1000 --size 65536 --warmup 1 --iters 3"))),
-    case("states-1k", Some(("Storage", "--mode small --files 2000 --size 1024 --warmup 8 --iters 9"))),
+    // These are over in milliseconds.
+    Case {
+        repetitions: 5 * REPETITIONS,
+        ..case("states-1k", Some(("Storage", "--mode small --files 2000 --size 1024 --warmup 8 --iters 15")))
+    },
     case("read", None),
     case("memory-1-64", None),
     case("memory-1-1024", None),
@@ -50,10 +54,11 @@ pub(crate) fn measure(
         let goal = Goal::AtLeast(goal);
         Ok::<_, Error>(Row { name, unit, ours, reference_name: "flink", reference, goal })
     };
-    // That memory does not grow with the state is the claim; how much it is, the figures say.
+    // That memory does not grow with the state is the claim; how much it is, the figures say. The goal leaves room for what
+    // the allocator and the kernel's coarse counting add to a few MiB; a program that keeps its state misses it by far.
     let memory = |more: &str, less: &str, name, reference_name| {
         let (ours, reference) = (measured.case(more)?.ours("peak")?, Ok(measured.case(less)?.ours("peak")?));
-        Ok::<_, Error>(Row { name, unit: "MiB", ours, reference_name, reference, goal: Goal::AtMost(1.1) })
+        Ok::<_, Error>(Row { name, unit: "MiB", ours, reference_name, reference, goal: Goal::AtMost(1.5) })
     };
     let [one, eight] = ["one stream of 256 MiB, durable", "8 streams of 64 MiB on 8 threads, durable"];
     let [small, tiny] = ["1,000 states of 64 KiB, durable", "2,000 states of 1 KiB, inlined"];
