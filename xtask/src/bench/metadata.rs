@@ -8,18 +8,16 @@ use crate::console::Console;
 use crate::error::Error;
 use crate::workspace::Workspace;
 
-/// In each round. One is over in milliseconds.
-const REPETITIONS: usize = 21;
-
+/// One repetition is over in milliseconds; in each round they are to last about as long as the peer's.
 pub(super) const CASES: [Case; 2] = [
     Case {
         name: "metadata-10k",
-        repetitions: REPETITIONS,
+        repetitions: 301,
         peer: Some(("Metadata", "--subtasks 10000 --state file --warm-s 2 --secs 2")),
     },
     Case {
         name: "metadata-50k",
-        repetitions: REPETITIONS,
+        repetitions: 101,
         peer: Some(("Metadata", "--subtasks 50000 --state file --warm-s 2 --secs 2")),
     },
 ];
