@@ -1,9 +1,8 @@
 //! What this storage promises beyond the conformance cases, on the real disk.
 
 use crate::FileSystemCheckpointStorage;
-use crate::disk::Disk;
 use crate::durable::{self, Renamed};
-use crate::sim_disk::SimDisk;
+use crate::simulation::SimDisk;
 use bytes::Bytes;
 use futures_executor::block_on;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -274,7 +273,7 @@ fn options_are_checked() {
 /// The sizes of what a disk was given for one state file that comes in these pieces.
 fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize> {
     let disk = SimDisk::new();
-    let access = block_on(storage.on_disk(Arc::new(disk.clone())).open(JOB)).unwrap();
+    let access = block_on(storage.with_disk(Arc::new(disk.clone())).open(JOB)).unwrap();
     let location = block_on(access.coordinator().begin_checkpoint(ONE)).unwrap();
     let mut stream = block_on(access.worker().create(ONE, &location)).unwrap();
     for (i, piece) in (0..).zip(pieces) {
@@ -283,7 +282,7 @@ fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize>
     let Some(StateHandle::File(file)) = block_on(stream.finish()).unwrap() else { panic!("not a file") };
     let path = format!("/c/{JOB}/chk-1/{}", file.name);
     let written: Vec<u8> = (0..).zip(pieces).flat_map(|(i, piece)| vec![i; *piece]).collect();
-    assert_eq!(disk.read(Path::new(&path), u64::MAX).unwrap(), written);
+    assert_eq!(disk.content(Path::new(&path)).unwrap(), written);
     disk.writes(Path::new(&path))
 }
 
