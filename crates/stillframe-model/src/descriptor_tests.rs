@@ -109,7 +109,7 @@ fn a_jobmanager_descriptor_is_checked_when_it_is_read() {
             (
                 plain.with("max-size", OptionValue::Size(1)),
                 "max-size",
-                "an unknown option is not allowed (allowed: only max-state-size, execution.checkpointing.dir",
+                "an unknown option is not allowed (allowed: only max-state-size, max-total-size, execution.checkpointing.dir",
             ),
         ],
     );
