@@ -151,7 +151,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 _ => None,
             }
         });
-        let roots: Vec<_> = roots.collect();
+        let roots: Vec<_> = roots.filter(|_| ownership != Ownership::Unclaimed).collect();
         let metadata = snapshot.metadata().await?;
         let taken = is_owned.then(|| Retained {
             checkpoint,
@@ -159,7 +159,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
             len: metadata.len() as u64,
             checksum: Crc32c::of(&metadata),
         });
-        self.0.tenure.adopt(taken, roots).await?;
+        self.0.tenure.adopt(checkpoint, taken, roots).await?;
         self.claim().await
     }
 

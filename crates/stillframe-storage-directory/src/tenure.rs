@@ -62,6 +62,7 @@ impl Tenure {
             retained: head.retained.iter().map(|one| one.checkpoint).collect(),
             next: held.used.next(),
             ended: head.ended,
+            left: head.roots.iter().filter(|root| !root.is_owned).map(|root| root.address.as_str().into()).collect(),
         })
     }
 
@@ -141,13 +142,19 @@ impl Tenure {
     }
 
     /// Adds a snapshot that this job did not take, or only the directories that its checkpoints may read from.
-    pub(crate) async fn adopt(&self, taken: Option<Retained>, roots: Vec<Root>) -> Result<(), StorageError> {
+    pub(crate) async fn adopt(
+        &self,
+        checkpoint: CheckpointId,
+        taken: Option<Retained>,
+        roots: Vec<Root>,
+    ) -> Result<(), StorageError> {
         let mut state = self.state.lock().await;
         let held = self.held(&mut state)?;
         let mut update = unchanged(held)?;
         update.retained.extend(taken);
         update.retained.sort_unstable_by_key(|one| one.checkpoint);
         update.roots = roots;
+        update.behind = Some(checkpoint);
         self.append(&mut state, update).await?;
         let held = self.held(&mut state)?;
         held.used.skip_to(held.register.ids().start);

@@ -3,7 +3,7 @@
 use super::{Entry, Retained, Root, check};
 use std::ops::Range;
 use stillframe_metadata::FormatError;
-use stillframe_model::JobStatus;
+use stillframe_model::{CheckpointId, JobStatus};
 
 /// How many ids a coordinator reserves at a time.
 ///
@@ -25,15 +25,17 @@ pub struct Update {
     pub more_ids: bool,
     /// Directories of others that checkpoints may refer to from now on, besides those that they may already.
     pub roots: Vec<Root>,
+    /// A snapshot of somebody else behind whose id this job's own go on.
+    pub behind: Option<CheckpointId>,
 }
 
 impl Update {
     /// What follows from an entry and this update: the entry behind it but for who writes it, and the ids that its
     /// writer may use then.
     pub(super) fn apply(self, head: &Entry, ids: &Range<u64>) -> Result<(Entry, Range<u64>), FormatError> {
-        let Self { retained, dropped, ended, more_ids, roots } = self;
+        let Self { retained, dropped, ended, more_ids, roots, behind } = self;
         let added: Vec<_> = retained.iter().filter(|one| !holds(&head.retained, one)).collect();
-        let ids = widened(ids, &added, more_ids)?;
+        let ids = widened(ids, &added, behind, more_ids)?;
         let entry = Entry {
             job: head.job,
             sequence: head.sequence.saturating_add(1),
@@ -68,9 +70,15 @@ fn united(known: &[Root], more: Vec<Root>) -> Vec<Root> {
 }
 
 /// A claimed checkpoint keeps its id, so that this job's own have to go on behind it.
-fn widened(ids: &Range<u64>, added: &[&Retained], more: bool) -> Result<Range<u64>, FormatError> {
+fn widened(
+    ids: &Range<u64>,
+    added: &[&Retained],
+    behind: Option<CheckpointId>,
+    more: bool,
+) -> Result<Range<u64>, FormatError> {
     let exhausted = || check::invalid("id_limit", "no ids are left behind those in use".into());
-    let claimed = added.iter().filter(|one| one.location.is_some()).map(|one| one.checkpoint.get()).max();
+    let claimed = added.iter().filter(|one| one.location.is_some()).map(|one| one.checkpoint);
+    let claimed = claimed.chain(behind).map(CheckpointId::get).max();
     let mut ids = ids.clone();
     if let Some(claimed) = claimed.filter(|claimed| *claimed >= ids.start) {
         ids.start = claimed.checked_add(1).ok_or_else(exhausted)?;
