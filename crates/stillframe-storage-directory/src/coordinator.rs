@@ -100,7 +100,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
     ) -> Result<Arc<dyn CompletedLocation>, StorageError> {
         let place = self.0.checkpoint(checkpoint);
         if place.is_complete().await? {
-            return Ok(Arc::new(DirectoryLocation::new(place)));
+            return Ok(Arc::new(DirectoryLocation::new(place, self.0.stores(), Arc::from([]))));
         }
         Err(StorageError::new(ErrorKind::NotFound, "open checkpoint", place.address())
             .with_detail("it has no _metadata: never completed, or discarded"))
