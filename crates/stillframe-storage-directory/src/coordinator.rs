@@ -1,5 +1,4 @@
 use crate::completed::{DirectoryLocation, METADATA_LIMIT};
-use crate::layout::StateName;
 use crate::live::Live;
 use crate::place::Place;
 use crate::register::{Retained, Root};
@@ -134,7 +133,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 .with_detail("the register has it, but its _metadata is gone"));
         }
         let roots = view.head.roots.iter().map(|root| root.address.as_str().into()).collect();
-        let location = Arc::new(DirectoryLocation::new(place, roots));
+        let location = Arc::new(DirectoryLocation::new(place, self.0.stores(), roots));
         Ok(Arc::new(RetainedLocation { one, location }))
     }
 
@@ -218,7 +217,7 @@ impl DirectoryCoordinator {
     async fn remove_shared_of(&self, checkpoint: CheckpointId) -> Result<(), StorageError> {
         let shared = layout::shared(self.0.job);
         for entry in self.0.blobs.list(&shared).await? {
-            if StateName::parse(&entry.name) == Some(StateName::Shared(checkpoint))
+            if layout::parse_shared_state(&entry.name) == Some(checkpoint)
                 && let Ok(name) = stillframe_model::Name::new(entry.name)
             {
                 self.0.blobs.delete(&shared.join(name)).await?;
@@ -232,7 +231,8 @@ impl DirectoryCoordinator {
         file: &StateFile,
         owns: impl Fn(&str) -> bool,
     ) -> Result<(), StorageError> {
-        let is_ours = StateName::parse(file.name.as_str()).is_some();
+        let text = file.name.as_str();
+        let is_ours = layout::parse_state(text).is_some() || layout::parse_shared_state(text).is_some();
         match &file.directory {
             StateDirectory::Shared if is_ours => {
                 self.0.blobs.delete(&layout::shared(self.0.job).join(file.name.clone())).await

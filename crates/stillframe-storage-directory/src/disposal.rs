@@ -1,7 +1,7 @@
 //! How a checkpoint is removed: the metadata first, then the state, then the directory, and nothing that is
 //! not ours.
 
-use crate::layout::StateName;
+use crate::layout;
 use crate::place::Place;
 use std::collections::BTreeSet;
 use stillframe_model::Name;
@@ -41,7 +41,7 @@ pub(crate) async fn dispose(place: &Place, needed: &BTreeSet<Name>) -> Result<()
 }
 
 fn is_ours(entry: &BlobEntry) -> bool {
-    !entry.is_directory && StateName::parse(&entry.name).is_some()
+    !entry.is_directory && layout::parse_state(&entry.name).is_some()
 }
 
 fn is_in(needed: &BTreeSet<Name>, entry: &BlobEntry) -> bool {

@@ -9,7 +9,10 @@ pub(crate) const METADATA: &str = "_metadata";
 pub(crate) const REGISTER: &str = "_ctl";
 
 const CHECKPOINT_PREFIX: &str = "chk-";
-const SHARED: &str = "shared";
+const STATE_PREFIX: &str = "state-";
+const SEGMENT_PREFIX: &str = "segment-";
+const SHARED_PREFIX: &str = "shared-";
+const TASK_OWNED_PREFIX: &str = "owned-";
 const UNIQUE_DIGITS: usize = 32;
 
 /// The directory of one job, `<job id>`.
@@ -70,61 +73,75 @@ pub(crate) fn parse_number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| canonical)
 }
 
-/// The directory with the files that checkpoints share, `<job id>/shared`.
-pub(crate) fn shared(of: JobId) -> BlobPath {
-    job(of).join(name(SHARED))
-}
-
 /// The address of the shared directory that lies beside the checkpoint's at this address.
 pub(crate) fn shared_beside(checkpoint: &str) -> String {
     let parent = checkpoint.trim_end_matches('/').rsplit_once('/').map_or("..", |(parent, _)| parent);
-    format!("{parent}/{SHARED}")
+    format!("{parent}/{}", shared_name())
 }
 
-/// The directory with what tasks look after themselves, `<job id>/taskowned`.
+/// The name of a file with one state of one checkpoint, `state-<32 hexadecimal digits>`.
+pub(crate) fn state(unique: u128) -> Name {
+    unique_name(STATE_PREFIX, unique)
+}
+
+/// The name of a file with many states of one checkpoint, `segment-<32 hexadecimal digits>`.
+pub(crate) fn segment(unique: u128) -> Name {
+    unique_name(SEGMENT_PREFIX, unique)
+}
+
+/// The name, if it is one that [`state`] or [`segment`] produces: what belongs to one checkpoint and goes with it.
+pub(crate) fn parse_state(text: &str) -> Option<Name> {
+    let digits = text.strip_prefix(STATE_PREFIX).or_else(|| text.strip_prefix(SEGMENT_PREFIX))?;
+    is_unique(digits).then(|| name(text))
+}
+
+/// The directory of what later checkpoints may share, within that of the job.
+pub(crate) fn shared_name() -> Name {
+    name("shared")
+}
+
+/// The directory of what later checkpoints may share, `<job id>/shared`.
+pub(crate) fn shared(of: JobId) -> BlobPath {
+    job(of).join(shared_name())
+}
+
+/// The name of a file in it, `shared-<N>-<32 hexadecimal digits>`, written for checkpoint N.
+pub(crate) fn shared_state(checkpoint: CheckpointId, unique: u128) -> Name {
+    unique_name(&format!("{SHARED_PREFIX}{checkpoint}-"), unique)
+}
+
+/// The checkpoint for which a file was written whose name [`shared_state`] produces.
+pub(crate) fn parse_shared_state(text: &str) -> Option<CheckpointId> {
+    let (id, digits) = text.strip_prefix(SHARED_PREFIX)?.split_once('-')?;
+    if is_unique(digits) { parse_id(id) } else { None }
+}
+
+/// The directory of what tasks look after themselves, within that of the job.
+pub(crate) fn task_owned_name() -> Name {
+    name("taskowned")
+}
+
+/// The directory of what tasks look after themselves, `<job id>/taskowned`.
 pub(crate) fn task_owned(of: JobId) -> BlobPath {
-    job(of).join(name("taskowned"))
+    job(of).join(task_owned_name())
 }
 
-/// What a file with state is, by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum StateName {
-    /// `state-<32 digits>`: one state of one checkpoint.
-    Own,
-    /// `segment-<32 digits>`: many states of one checkpoint.
-    Segment,
-    /// `shared-<id>-<32 digits>`: state that was written for this checkpoint and may serve later ones.
-    Shared(CheckpointId),
-    /// `owned-<32 digits>`: what a task looks after itself.
-    TaskOwned,
+/// The name of a file in it, `owned-<32 hexadecimal digits>`.
+pub(crate) fn task_owned_state(unique: u128) -> Name {
+    unique_name(TASK_OWNED_PREFIX, unique)
 }
 
-impl StateName {
-    /// The name with this unique number.
-    pub(crate) fn with(self, unique: u128) -> Name {
-        let prefix = match self {
-            Self::Own => "state".to_owned(),
-            Self::Segment => "segment".to_owned(),
-            Self::Shared(checkpoint) => format!("shared-{checkpoint}"),
-            Self::TaskOwned => "owned".to_owned(),
-        };
-        name(format!("{prefix}-{unique:0UNIQUE_DIGITS$x}"))
-    }
+/// Whether [`task_owned_state`] produces the name.
+pub(crate) fn is_task_owned_state(text: &str) -> bool {
+    text.strip_prefix(TASK_OWNED_PREFIX).is_some_and(is_unique)
+}
 
-    /// What a name says, if it is one that [`with`](Self::with) gives.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (prefix, unique) = text.rsplit_once('-')?;
-        let hexadecimal = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
-        if unique.len() != UNIQUE_DIGITS || !unique.bytes().all(hexadecimal) {
-            return None;
-        }
-        match prefix {
-            "state" => Some(Self::Own),
-            "segment" => Some(Self::Segment),
-            "owned" => Some(Self::TaskOwned),
-            _ => prefix.strip_prefix("shared-").and_then(parse_id).map(Self::Shared),
-        }
-    }
+fn unique_name(prefix: &str, unique: u128) -> Name {
+    name(format!("{prefix}{unique:0UNIQUE_DIGITS$x}"))
+}
+
+fn is_unique(digits: &str) -> bool {
+    digits.len() == UNIQUE_DIGITS && digits.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The directory of a savepoint, `savepoint-<6 digits of the job id>-<12 random digits>`, as Flink names it.
@@ -149,7 +166,13 @@ mod tests {
             checkpoint(JOB, CheckpointId::new(17)).to_string(),
             "a8ff7a030405060708090a0b0c0d0e0f/chk-17"
         );
-        assert_eq!(StateName::Own.with(0xabc).as_str(), "state-00000000000000000000000000000abc");
+        assert_eq!(state(0xabc).as_str(), "state-00000000000000000000000000000abc");
+        assert_eq!(segment(0xabc).as_str(), "segment-00000000000000000000000000000abc");
+        let shared_state = shared_state(CheckpointId::new(17), 0xabc);
+        assert_eq!(shared_state.as_str(), "shared-17-00000000000000000000000000000abc");
+        assert_eq!(task_owned_state(0xabc).as_str(), "owned-00000000000000000000000000000abc");
+        assert_eq!(shared(JOB).to_string(), "a8ff7a030405060708090a0b0c0d0e0f/shared");
+        assert_eq!(task_owned(JOB).to_string(), "a8ff7a030405060708090a0b0c0d0e0f/taskowned");
         assert_eq!(savepoint(JOB, u128::MAX - 0xf).as_str(), "savepoint-a8ff7a-fffffffffff0");
     }
 
@@ -177,23 +200,39 @@ mod tests {
 
     #[test]
     fn only_our_own_names_are_state() {
-        let shared = StateName::Shared(CheckpointId::new(17));
-        for kind in [StateName::Own, StateName::Segment, shared, StateName::TaskOwned] {
-            assert_eq!(StateName::parse(kind.with(7).as_str()), Some(kind));
-        }
+        assert_eq!(parse_state(state(7).as_str()), Some(state(7)));
+        assert_eq!(parse_state(segment(7).as_str()), Some(segment(7)));
+        assert!(is_task_owned_state(task_owned_state(7).as_str()));
         for text in [
             "state-7",
             "state-0000000000000000000000000000000G",
             "_metadata",
             "state-000000000000000000000000000000007",
-            "shared-00000000000000000000000000000007",
-            "shared-07-00000000000000000000000000000007",
-            "shared--00000000000000000000000000000007",
-            "other-00000000000000000000000000000007",
-            "-00000000000000000000000000000007",
+            "segment-7",
+            "state-segment-00000000000000000000000000000007",
+            "owned-0000000000000000000000000000000G",
+            "shared-7-00000000000000000000000000000007",
             "",
         ] {
-            assert_eq!(StateName::parse(text), None, "{text}");
+            assert_eq!(parse_state(text), None, "{text}");
+            assert!(!is_task_owned_state(text), "{text}");
+        }
+        assert_eq!(parse_state(task_owned_state(7).as_str()), None);
+        assert!(!is_task_owned_state(state(7).as_str()));
+    }
+
+    #[test]
+    fn a_shared_file_tells_for_which_checkpoint_it_was_written() {
+        for id in [0, 1, 10, u64::MAX] {
+            let checkpoint = CheckpointId::new(id);
+            assert_eq!(parse_shared_state(shared_state(checkpoint, 7).as_str()), Some(checkpoint));
+        }
+        let unique = "00000000000000000000000000000007";
+        for id in ["", "01", "+1", "-1", "1-", "1x", "18446744073709551616"] {
+            assert_eq!(parse_shared_state(&format!("shared-{id}-{unique}")), None, "{id}");
+        }
+        for text in [&format!("shared-1-{unique}0"), &format!("shared-{unique}"), state(7).as_str()] {
+            assert_eq!(parse_shared_state(text), None, "{text}");
         }
     }
 

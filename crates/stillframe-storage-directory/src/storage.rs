@@ -53,7 +53,9 @@ impl DirectoryStorage {
         // first checkpoint.
         blobs.list(&layout::job(job)).await?;
         let tenure = Tenure::new(job, Arc::clone(&blobs));
-        Ok(Arc::new(DirectoryAccess(Arc::new(JobDirectory { job, blobs, tenure, storage: self.clone() }))))
+        let directory = Arc::new(JobDirectory { job, blobs, tenure, storage: self.clone() });
+        let worker = Arc::new(DirectoryWorker::new(Arc::clone(&directory)));
+        Ok(Arc::new(DirectoryAccess { directory, worker }))
     }
 
     /// A finished checkpoint or savepoint. The pointer is the address of its directory, or of the `_metadata`
@@ -63,7 +65,7 @@ impl DirectoryStorage {
     /// `InvalidPointer` for text that cannot name one, `NotFound` where there is none; the text says whether
     /// nothing is there at all or a checkpoint that was never completed.
     pub async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        pointer::resolve(&*self.stores, pointer).await
+        pointer::resolve(&self.stores, pointer).await
     }
 }
 
@@ -114,6 +116,10 @@ impl JobDirectory {
         self.storage.stores.at(address)
     }
 
+    pub(crate) fn stores(&self) -> Arc<dyn BlobStores> {
+        Arc::clone(&self.storage.stores)
+    }
+
     pub(crate) fn savepoint_directory(&self) -> Option<&str> {
         self.storage.savepoint_directory.as_deref()
     }
@@ -134,14 +140,18 @@ impl DirectoryStorage {
 }
 
 #[derive(Debug)]
-struct DirectoryAccess(Arc<JobDirectory>);
+struct DirectoryAccess {
+    directory: Arc<JobDirectory>,
+    /// One for all tasks of the process: their states go into the same segments.
+    worker: Arc<DirectoryWorker>,
+}
 
 impl StorageAccess for DirectoryAccess {
     fn coordinator(&self) -> Arc<dyn CoordinatorStorage> {
-        Arc::new(DirectoryCoordinator(Arc::clone(&self.0)))
+        Arc::new(DirectoryCoordinator(Arc::clone(&self.directory)))
     }
 
     fn worker(&self) -> Arc<dyn WorkerStorage> {
-        Arc::new(DirectoryWorker(Arc::clone(&self.0)))
+        Arc::clone(&self.worker) as Arc<dyn WorkerStorage>
     }
 }

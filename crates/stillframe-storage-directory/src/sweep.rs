@@ -1,6 +1,6 @@
 //! What earlier runs left behind: each object is judged by its name and by what the retained checkpoints need.
 
-use crate::layout::{self, StateName};
+use crate::layout;
 use crate::live::Live;
 use crate::place::Place;
 use crate::storage::JobDirectory;
@@ -71,11 +71,11 @@ impl Sweeper<'_> {
     async fn shared(&mut self, path: BlobPath) -> Result<(), StorageError> {
         let needed = self.live.at(&self.directory.blobs.locate(&path));
         for entry in self.list(&path).await? {
-            let verdict = match StateName::parse(&entry.name) {
+            let verdict = match layout::parse_shared_state(&entry.name) {
                 _ if is_in(&needed, &entry) => Verdict::Retained,
-                Some(StateName::Shared(checkpoint)) if checkpoint.get() < self.view.own => Verdict::Unreferenced,
-                Some(StateName::Shared(_)) => Verdict::InProgress,
-                _ => Verdict::Foreign,
+                Some(checkpoint) if checkpoint.get() < self.view.own => Verdict::Unreferenced,
+                Some(_) => Verdict::InProgress,
+                None => Verdict::Foreign,
             };
             self.judge(&path, &entry, verdict).await?;
         }
@@ -84,10 +84,8 @@ impl Sweeper<'_> {
 
     async fn task_owned(&mut self, path: BlobPath) -> Result<(), StorageError> {
         for entry in self.list(&path).await? {
-            let verdict = match StateName::parse(&entry.name) {
-                Some(StateName::TaskOwned) => Verdict::TaskOwned,
-                _ => Verdict::Foreign,
-            };
+            let is_ours = layout::is_task_owned_state(&entry.name);
+            let verdict = if is_ours { Verdict::TaskOwned } else { Verdict::Foreign };
             self.judge(&path, &entry, verdict).await?;
         }
         Ok(())
@@ -108,7 +106,7 @@ impl Sweeper<'_> {
             entries.iter().partition(|entry| entry.name == layout::METADATA && !entry.is_directory);
         for entry in metadata.into_iter().chain(rest) {
             let is_metadata = entry.name == layout::METADATA && !entry.is_directory;
-            let verdict = match StateName::parse(&entry.name) {
+            let verdict = match layout::parse_state(&entry.name) {
                 _ if is_in(&needed, entry) || (is_metadata && is_retained) => Verdict::Retained,
                 None if is_metadata => Verdict::Unreferenced,
                 Some(_) if !entry.is_directory => Verdict::Unreferenced,
