@@ -32,7 +32,8 @@ fn store(disk: &SimDisk, entropy: &SimEntropy, durability: Durability) -> Arc<dy
 /// How far the work came, as somebody was told.
 #[derive(Debug, Default)]
 struct Told {
-    state: bool,
+    /// The first ten bytes of the state are durable, as soon as its name is.
+    synced: bool,
     published: bool,
     discarded: bool,
 }
@@ -46,9 +47,9 @@ async fn work(store: &dyn BlobStore, told: &mut Told) -> Result<(), StorageError
     let mut writer = store.create(&state).await?;
     writer.write(Bytes::from_static(&[1; 10])).await?;
     assert!(writer.sync().await?);
+    told.synced = true;
     writer.write(Bytes::from_static(&[2; 40])).await?;
     writer.finish().await?;
-    told.state = true;
     store.publish(&path(&["job", "chk-2", "_metadata"]), Bytes::from_static(NEW)).await?;
     told.published = true;
     let mut reader = store.open(&state).await?;
@@ -81,6 +82,9 @@ fn check(disk: &SimDisk, told: &Told, context: &str) {
     match content("chk-1/_metadata") {
         Some(found) => assert_eq!(found, OLD, "{context}"),
         None => assert!(told.discarded, "{context}: the older one is gone"),
+    }
+    if let Some(state) = content("chk-2/state").filter(|_| told.synced) {
+        assert_eq!(state.get(..10), Some(&[1; 10][..]), "{context}: what was synced is not there");
     }
     match content("chk-2/_metadata") {
         Some(found) => {
@@ -206,6 +210,26 @@ fn a_recovery_that_loses_power_itself_loses_nothing() {
         }
     }
     println!("power loss in recovery: {images} images, {states} states, {} of them distinct", distinct.len());
+}
+
+#[test]
+fn what_a_dead_process_published_is_durable_once_it_is_settled() {
+    let entropy = SimEntropy::new();
+    let disk = SimDisk::new();
+    block_on(store(&disk, &entropy, Durability::Sync).create_directory(&path(&["job"]))).unwrap();
+    let marker = path(&["job", "_metadata"]);
+    let publish = |disk: &SimDisk| {
+        block_on(store(disk, &entropy, Durability::Sync).publish(&marker, Bytes::from_static(NEW)))
+    };
+    let mut settled = 0;
+    for cut in disk.cut_everywhere(publish) {
+        if cut.disk.content(Path::new("/data/job/_metadata")).is_some() {
+            block_on(store(&cut.disk, &entropy, Durability::Sync).settle(&path(&["job"]))).unwrap();
+            assert_eq!(cut.disk.worst_case().content(Path::new("/data/job/_metadata")).unwrap(), NEW);
+            settled += 1;
+        }
+    }
+    assert!(settled > 1, "no process died between the link and its sync");
 }
 
 #[test]

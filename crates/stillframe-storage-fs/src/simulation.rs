@@ -45,6 +45,8 @@ mod file;
 mod image;
 mod power;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use disk::{SimDisk, SimOperation};
 pub use entropy::SimEntropy;

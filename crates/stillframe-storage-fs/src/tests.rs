@@ -11,8 +11,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 use stillframe_model::{
-    CheckpointId, Crc32c, FileHandle, JobId, LocationReference, Name, OptionValue, Pointer, StateHandle,
-    StorageDescriptor, StoragePath,
+    CheckpointId, Crc32c, Durability, FileHandle, JobId, LocationReference, Name, OptionValue, Pointer,
+    StateHandle, StorageDescriptor, StoragePath,
 };
 use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess};
 use stillframe_storage_conformance::Subject;
@@ -222,11 +222,15 @@ fn the_descriptor_has_the_options_of_flink() {
 
     let storage = storage.with_savepoint_dir("file:///s").unwrap();
     let storage = storage.with_min_file_size_threshold(1_048_576).unwrap().with_write_buffer_size(7);
+    assert_eq!(storage.durability(), Durability::Sync);
+    let storage = storage.with_durability(Durability::None);
+    assert_eq!(storage.durability(), Durability::None);
     let descriptor = StorageDescriptor::from(storage.clone());
     let expected = expected
         .with("execution.checkpointing.savepoint-dir", OptionValue::Text("file:/s".into()))
         .with("execution.checkpointing.data-inline-threshold", OptionValue::Size(1_048_576))
-        .with("execution.checkpointing.write-buffer-size", OptionValue::Size(7));
+        .with("execution.checkpointing.write-buffer-size", OptionValue::Size(7))
+        .with("durability", OptionValue::Text("none".into()));
     assert_eq!(descriptor, expected);
     assert_eq!(FileSystemCheckpointStorage::from_descriptor(&descriptor).unwrap(), storage);
     assert_eq!(storage.savepoint_path().map(StoragePath::as_str), Some("file:/s"));

@@ -166,8 +166,8 @@ impl SimDisk {
     #[must_use]
     pub fn after_power_loss(&self, coverage: &Coverage) -> AfterPowerLoss {
         let state = self.lock();
-        let unsynced = state.unsynced.iter().map(|unsynced| Arc::clone(&unsynced.effect)).collect();
-        AfterPowerLoss::new(state.durable.clone(), unsynced, state.next_inode, coverage)
+        let (durable, unsynced) = state.at_stake();
+        AfterPowerLoss::new(durable, unsynced, state.next_inode, coverage)
     }
 
     /// Counts an operation on `path`, and lets it fail if its time has come.
@@ -250,8 +250,15 @@ impl Disk for SimDisk {
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.operation(SimOperation::Link, to)?;
+        // Both directories are opened before the link is tried.
+        state.seen.parent(from)?;
+        state.seen.parent(to)?;
         let inode = state.seen.find(from)?;
-        state.add(to, inode)
+        state.vacant(to)?;
+        match state.seen.get(inode) {
+            Some(Node::File(_)) => state.add(to, inode),
+            Some(Node::Directory(_)) | None => Err(io::ErrorKind::PermissionDenied.into()),
+        }
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
@@ -277,7 +284,10 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.sync(SimOperation::SyncDirectory, path, |state| state.seen.find(path))
+        self.sync(SimOperation::SyncDirectory, path, |state| {
+            let inode = state.seen.find(path)?;
+            state.seen.directory(inode).map(|_names| inode)
+        })
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskReader>> {

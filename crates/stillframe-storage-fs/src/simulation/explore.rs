@@ -25,13 +25,14 @@ pub struct Failing<T> {
 }
 
 impl SimDisk {
-    /// Runs `work` on copies of this disk: for 0, 1, 2 and so on operations, after which nothing works any more, and
+    /// Runs `work` on copies of this disk as it is now: for 0, 1, 2 and so on operations, after which nothing works any more, and
     /// at last to its end.
-    pub fn cut_everywhere<T>(&self, work: impl Fn(&Self) -> T) -> impl Iterator<Item = Cut<T>> {
+    pub fn cut_everywhere<T, W: Fn(&Self) -> T>(&self, work: W) -> impl Iterator<Item = Cut<T>> + use<T, W> {
+        let start = self.fork();
         let mut next = Some(0);
         core::iter::from_fn(move || {
             let after = next?;
-            let disk = self.fork();
+            let disk = start.fork();
             disk.stop_after(after);
             let outcome = work(&disk);
             let is_whole = !disk.was_stopped();
@@ -41,17 +42,18 @@ impl SimDisk {
         })
     }
 
-    /// Runs `work` on copies of this disk, in each of which another operation is the first one to fail. It goes on
+    /// Runs `work` on copies of this disk as it is now, in each of which another operation is the first one to fail. It goes on
     /// until each had its turn to which the kind of fault [applies](FaultKind::applies_to).
-    pub fn fail_everywhere<T>(
+    pub fn fail_everywhere<T, W: Fn(&Self) -> T>(
         &self,
         kind: FaultKind,
         is_sticky: bool,
-        work: impl Fn(&Self) -> T,
-    ) -> impl Iterator<Item = Failing<T>> {
+        work: W,
+    ) -> impl Iterator<Item = Failing<T>> + use<T, W> {
+        let start = self.fork();
         let mut operation = 1;
         core::iter::from_fn(move || {
-            let disk = self.fork();
+            let disk = start.fork();
             disk.inject(Fault { kind, operation, is_sticky });
             let outcome = work(&disk);
             let failed = disk.failed()?;

@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Component, Path};
@@ -110,6 +110,28 @@ impl Image {
         let directory = self.find(parent)?;
         self.directory(directory)?;
         Ok((directory, name.to_string_lossy().into()))
+    }
+
+    /// What has a path, if these things are also in these directories.
+    pub(super) fn reachable(&self, additions: &[(Inode, Inode)]) -> BTreeSet<Inode> {
+        let (mut reachable, mut next) = (BTreeSet::new(), vec![ROOT]);
+        while let Some(inode) = next.pop() {
+            if reachable.insert(inode) {
+                if let Some(Node::Directory(names)) = self.get(inode) {
+                    next.extend(names.values());
+                }
+                next.extend(
+                    additions.iter().filter(|(directory, _)| *directory == inode).map(|(_, added)| added),
+                );
+            }
+        }
+        reachable
+    }
+
+    /// The same without everything else.
+    pub(super) fn only(&self, inodes: &BTreeSet<Inode>) -> Self {
+        let kept = inodes.iter().filter_map(|inode| Some((*inode, Arc::clone(self.0.get(inode)?))));
+        Self(kept.collect())
     }
 
     /// A number for what a program can see, the same for two images that look the same.

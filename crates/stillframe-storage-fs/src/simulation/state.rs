@@ -38,12 +38,18 @@ pub(super) struct Armed {
 
 impl State {
     pub(super) fn add(&mut self, path: &Path, inode: Inode) -> io::Result<()> {
+        let (directory, name) = self.vacant(path)?;
+        self.perform(Effect::Name { directory, name, inode: Some(inode) });
+        Ok(())
+    }
+
+    /// The directory of a path and the name in it, which stands for nothing yet.
+    pub(super) fn vacant(&self, path: &Path) -> io::Result<(Inode, Arc<str>)> {
         let (directory, name) = self.seen.parent(path)?;
         if self.seen.directory(directory)?.contains_key(&*name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.perform(Effect::Name { directory, name, inode: Some(inode) });
-        Ok(())
+        Ok((directory, name))
     }
 
     pub(super) fn create(&mut self, path: &Path, node: Node) -> io::Result<Inode> {
@@ -95,6 +101,19 @@ impl State {
             // What was in doubt about this very name is settled.
             self.unsynced.retain(|unsynced| !effect.overrides(&unsynced.effect));
         }
+    }
+
+    /// What is durable, and what may be on the disk as well, without what no program could reach in any case: files
+    /// and directories whose names are gone, durably.
+    pub(super) fn at_stake(&self) -> (Image, Vec<Arc<Effect>>) {
+        let additions = self.unsynced.iter().filter_map(|unsynced| match &*unsynced.effect {
+            Effect::Name { directory, inode: Some(inode), .. } => Some((*directory, *inode)),
+            Effect::Name { .. } | Effect::Length { .. } | Effect::Content { .. } => None,
+        });
+        let reachable = self.durable.reachable(&additions.collect::<Vec<_>>());
+        let effects = self.unsynced.iter().map(|unsynced| Arc::clone(&unsynced.effect));
+        let effects = effects.filter(|effect| reachable.contains(&effect.owner())).collect();
+        (self.durable.only(&reachable), effects)
     }
 
     pub(super) fn doubt(&mut self, owner: Inode) {
