@@ -67,6 +67,8 @@ fn no_order_of_events_breaks_the_register() {
         Bounds { births: 3, checkpoints: 1, refusals: true, ..least() },
     ];
     if size() == Size::Deep {
+        all.push(Bounds { checkpoints: 3, reclaims: 3, refusals: true, ..least() });
+        all.push(Bounds { checkpoints: 4, retained: 2, ..least() });
         all.push(Bounds { births: 3, ..least() });
         all.push(Bounds { births: 3, checkpoints: 1, late: 2, ..least() });
     }
