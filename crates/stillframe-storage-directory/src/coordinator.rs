@@ -80,8 +80,12 @@ impl CoordinatorStorage for DirectoryCoordinator {
         let place = match location {
             LocationReference::Default => self.0.checkpoint(checkpoint),
             LocationReference::Encoded(_) => {
-                return Err(StorageError::new(ErrorKind::InvalidPointer, "commit checkpoint", checkpoint.to_string())
-                    .with_detail("a checkpoint lies at the place that follows from its id"));
+                return Err(StorageError::new(
+                    ErrorKind::InvalidPointer,
+                    "commit checkpoint",
+                    checkpoint.to_string(),
+                )
+                .with_detail("a checkpoint lies at the place that follows from its id"));
             }
         };
         let one = Retained {
@@ -97,9 +101,11 @@ impl CoordinatorStorage for DirectoryCoordinator {
         }
         publish(&place, metadata).await.map_err(|error| match error.kind() {
             // The metadata alone makes nothing complete: without an entry it is an orphan, whenever it appears.
-            ErrorKind::OutcomeUnknown => StorageError::new(ErrorKind::Unavailable, "publish", place.address())
-                .with_detail("the metadata may not survive a loss of power, so it was not committed")
-                .with_source(error),
+            ErrorKind::OutcomeUnknown => {
+                StorageError::new(ErrorKind::Unavailable, "publish", place.address())
+                    .with_detail("the metadata may not survive a loss of power, so it was not committed")
+                    .with_source(error)
+            }
             _ => error,
         })?;
         self.0.tenure.commit(one, dropped).await?;
@@ -172,8 +178,12 @@ impl CoordinatorStorage for DirectoryCoordinator {
         if *location == LocationReference::Default {
             refuse_retained(view.retained(checkpoint).is_some(), checkpoint)?;
             if checkpoint.get() < view.own {
-                return Err(StorageError::new(ErrorKind::Fenced, "discard checkpoint", checkpoint.to_string())
-                    .with_detail("an earlier coordinator began it; a sweep removes what nobody needs of it"));
+                return Err(StorageError::new(
+                    ErrorKind::Fenced,
+                    "discard checkpoint",
+                    checkpoint.to_string(),
+                )
+                .with_detail("an earlier coordinator began it; a sweep removes what nobody needs of it"));
             }
             self.remove_shared_of(checkpoint).await?;
         }
@@ -226,11 +236,7 @@ impl DirectoryCoordinator {
         Ok(())
     }
 
-    async fn remove_shared(
-        &self,
-        file: &StateFile,
-        owns: impl Fn(&str) -> bool,
-    ) -> Result<(), StorageError> {
+    async fn remove_shared(&self, file: &StateFile, owns: impl Fn(&str) -> bool) -> Result<(), StorageError> {
         let text = file.name.as_str();
         let is_ours = layout::parse_state(text).is_some() || layout::parse_shared_state(text).is_some();
         match &file.directory {
@@ -240,8 +246,14 @@ impl DirectoryCoordinator {
             StateDirectory::Foreign(address) if is_ours && owns(address) => {
                 self.0.store_at(address)?.delete(&BlobPath::root().join(file.name.clone())).await
             }
-            _ => Err(StorageError::new(ErrorKind::InvalidPointer, "remove shared file", file.name.to_string())
-                .with_detail("only state in the job's shared directory, or in one that the job took over, can be removed")),
+            _ => Err(StorageError::new(
+                ErrorKind::InvalidPointer,
+                "remove shared file",
+                file.name.to_string(),
+            )
+            .with_detail(
+                "only state in the job's shared directory, or in one that the job took over, can be removed",
+            )),
         }
     }
 }

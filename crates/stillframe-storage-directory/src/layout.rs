@@ -239,7 +239,10 @@ mod tests {
     #[test]
     fn numbers_of_the_register_sort_as_text() {
         assert_eq!(entry(JOB, 7).to_string(), "a8ff7a030405060708090a0b0c0d0e0f/_ctl/r/00000000000000000007");
-        assert_eq!(marker(JOB, 1).to_string(), "a8ff7a030405060708090a0b0c0d0e0f/_ctl/e/00000000000000000001");
+        assert_eq!(
+            marker(JOB, 1).to_string(),
+            "a8ff7a030405060708090a0b0c0d0e0f/_ctl/e/00000000000000000001"
+        );
         for number in [0, 1, u64::MAX] {
             assert_eq!(parse_number(&format!("{number:020}")), Some(number));
         }

@@ -41,8 +41,8 @@ mod state_file;
 mod storage;
 mod stream;
 mod sweep;
-mod tenure;
 mod task_owned;
+mod tenure;
 #[cfg(test)]
 mod tests;
 mod worker;

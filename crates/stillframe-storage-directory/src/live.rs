@@ -2,8 +2,8 @@
 
 use crate::completed::METADATA_LIMIT;
 use crate::register::Retained;
-use crate::tenure::View;
 use crate::storage::JobDirectory;
+use crate::tenure::View;
 use std::collections::{BTreeMap, BTreeSet};
 use stillframe_metadata as metadata;
 use stillframe_model::{Crc32c, Name, StateDirectory};
@@ -30,14 +30,22 @@ impl Live {
         Self::needed(directory, view, &[]).await
     }
 
-    async fn needed(directory: &JobDirectory, view: &View, others: &[Retained]) -> Result<Self, StorageError> {
+    async fn needed(
+        directory: &JobDirectory,
+        view: &View,
+        others: &[Retained],
+    ) -> Result<Self, StorageError> {
         let mut live = Self::default();
         for one in view.head.retained.iter().chain(others) {
             let place = directory.place_of(one)?;
             let address = place.address();
             let bytes = match place.blobs.read(&place.metadata(), METADATA_LIMIT).await {
                 // Its removal has begun, so nobody needs it.
-                Err(error) if error.kind() == ErrorKind::NotFound && view.retained(one.checkpoint).is_none() => continue,
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && view.retained(one.checkpoint).is_none() =>
+                {
+                    continue;
+                }
                 other => other?,
             };
             let bytes = verify(one, bytes, &address)?;

@@ -21,6 +21,7 @@
 
 mod check;
 mod machine;
+mod phase;
 mod record;
 mod step;
 pub(crate) mod store;

@@ -1,8 +1,8 @@
 use crate::coordinator::DirectoryCoordinator;
 use crate::place::Place;
 use crate::register::Retained;
-use crate::tenure::Tenure;
 use crate::seam::{BlobStores, Entropy};
+use crate::tenure::Tenure;
 use crate::worker::DirectoryWorker;
 use crate::{layout, pointer, reference};
 use std::sync::Arc;

@@ -95,7 +95,9 @@ impl Sweeper<'_> {
         let is_retained = self.view.retained(checkpoint).is_some_and(|one| one.location.is_none());
         let is_going = self.view.giving_up.iter().any(|one| one.checkpoint == checkpoint);
         if is_going || (!is_retained && checkpoint.get() >= self.view.own) {
-            self.sweep.found.push(Swept { object: self.directory.blobs.locate(&path), verdict: Verdict::InProgress });
+            self.sweep
+                .found
+                .push(Swept { object: self.directory.blobs.locate(&path), verdict: Verdict::InProgress });
             return Ok(());
         }
         let needed = self.live.at(&self.directory.blobs.locate(&path));

@@ -28,7 +28,10 @@ enum State {
     Unclaimed,
     Holding(Held),
     /// For good, and why.
-    Stopped { kind: ErrorKind, reason: String },
+    Stopped {
+        kind: ErrorKind,
+        reason: String,
+    },
 }
 
 /// What somebody has who holds the job.
@@ -62,7 +65,12 @@ impl Tenure {
             retained: head.retained.iter().map(|one| one.checkpoint).collect(),
             next: held.used.next(),
             ended: head.ended,
-            left: head.roots.iter().filter(|root| !root.is_owned).map(|root| root.address.as_str().into()).collect(),
+            left: head
+                .roots
+                .iter()
+                .filter(|root| !root.is_owned)
+                .map(|root| root.address.as_str().into())
+                .collect(),
         })
     }
 
@@ -81,9 +89,13 @@ impl Tenure {
         let mut register = Register::new(*job, token);
         let step = register.claim(hint);
         match self.store.drive(&mut register, step).await {
-            Ok(Conclusion::Claimed { entry, ids }) => {
-                Ok(Held { register, used: Used::from(ids.start), gone: BTreeSet::new(), giving_up: BTreeMap::new(), floor: entry.sequence })
-            }
+            Ok(Conclusion::Claimed { entry, ids }) => Ok(Held {
+                register,
+                used: Used::from(ids.start),
+                gone: BTreeSet::new(),
+                giving_up: BTreeMap::new(),
+                floor: entry.sequence,
+            }),
             Ok(_) => Err(unexpected("claim", *job)),
             Err(failed) => Err(stop(state, failed)),
         }
@@ -171,8 +183,12 @@ impl Tenure {
         let held = self.held(&mut state)?;
         match head(&held.register)?.ended {
             Some(before) if before != status => {
-                return Err(StorageError::new(ErrorKind::AlreadyExists, "conclude job", self.store.job.to_string())
-                    .with_detail(format!("it is to end as {status}, but has ended as {before}")));
+                return Err(StorageError::new(
+                    ErrorKind::AlreadyExists,
+                    "conclude job",
+                    self.store.job.to_string(),
+                )
+                .with_detail(format!("it is to end as {status}, but has ended as {before}")));
             }
             Some(_) if dropped.is_empty() => return Ok(()),
             _ => {}
@@ -231,8 +247,10 @@ impl Tenure {
     fn held<'a>(&self, state: &'a mut State) -> Result<&'a mut Held, StorageError> {
         match state {
             State::Holding(held) => Ok(held),
-            State::Unclaimed => Err(StorageError::new(ErrorKind::Other, "use job", self.store.job.to_string())
-                .with_detail("claim the job first")),
+            State::Unclaimed => {
+                Err(StorageError::new(ErrorKind::Other, "use job", self.store.job.to_string())
+                    .with_detail("claim the job first"))
+            }
             State::Stopped { kind, reason } => {
                 Err(StorageError::new(*kind, "use job", self.store.job.to_string())
                     .with_detail(format!("this coordinator has stopped: {reason}")))
@@ -326,7 +344,8 @@ fn dropping(held: &Held, dropped: &[CheckpointId]) -> Result<Update, StorageErro
     let (mut gone, retained): (Vec<_>, Vec<_>) =
         head.retained.iter().cloned().partition(|one| dropped.contains(&one.checkpoint));
     // Where a claimed checkpoint lies is known from here only, so it stands here until its files are gone.
-    let earlier = head.dropped.iter().filter(|one| one.location.is_some() && !held.gone.contains(&one.checkpoint));
+    let earlier =
+        head.dropped.iter().filter(|one| one.location.is_some() && !held.gone.contains(&one.checkpoint));
     gone.extend(earlier.cloned());
     gone.sort_unstable_by_key(|one| one.checkpoint);
     Ok(Update { retained, dropped: gone, ..Update::default() })
@@ -344,5 +363,6 @@ fn stop(state: &mut State, failed: Failed) -> StorageError {
 }
 
 fn unexpected(operation: &'static str, job: JobId) -> StorageError {
-    StorageError::new(ErrorKind::Other, operation, job.to_string()).with_detail("the register answered another question")
+    StorageError::new(ErrorKind::Other, operation, job.to_string())
+        .with_detail("the register answered another question")
 }

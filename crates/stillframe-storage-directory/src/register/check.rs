@@ -22,7 +22,8 @@ pub(super) fn entry(entry: &Entry) -> Result<(), FormatError> {
     if let Some(both) = both {
         return Err(invalid("dropped", format!("checkpoint {} is retained as well", both.checkpoint)));
     }
-    if let Some([one, other]) = entry.roots.array_windows().find(|[one, other]| one.address >= other.address) {
+    if let Some([one, other]) = entry.roots.array_windows().find(|[one, other]| one.address >= other.address)
+    {
         return Err(invalid("roots", format!("{} stands before {}", one.address, other.address)));
     }
     if let Some(problem) = entry.roots.iter().find_map(|root| address(&root.address)) {

@@ -1,11 +1,11 @@
 //! The decisions: find, claim, append, settle what is unclear, and notice a successor.
 
-use super::update::{IDS, Update};
+use super::phase::{Candidate, Change, Owned, Phase, Stop};
+use super::update::{self, Update};
 use super::{Conclusion, Entry, Fence, Marker, Outcome, Reply, Request, Step};
 use std::mem;
 use std::ops::Range;
-use stillframe_metadata::FormatError;
-use stillframe_model::{CheckpointId, Crc32c, JobId};
+use stillframe_model::JobId;
 
 /// One coordinator's dealings with a register.
 ///
@@ -18,80 +18,6 @@ pub struct Register {
     job: JobId,
     token: u128,
     phase: Phase,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Phase {
-    /// Has not begun, or may begin again.
-    Idle,
-    /// Looks for the newest marker; `newest` is the one found so far.
-    FindMarker { newest: Option<Marker> },
-    /// Looks for the newest entry. `next` is being read.
-    FindTail { newest: Option<Marker>, tail: Option<Entry>, next: u64 },
-    /// The entry with which the search was to begin is not there.
-    FloorMissing { newest: Marker },
-    /// Makes durable what it saw, before anything refers to it.
-    Settling { newest: Option<Marker>, tail: Option<Entry> },
-    /// Marks its epoch.
-    Marking(Candidate),
-    /// Reads back whether it did.
-    MarkingUnclear(Candidate),
-    /// Looks whether the coordinator before it has appended meanwhile.
-    FindTailAgain { marker: Marker, tail: Option<Entry> },
-    /// Appends an entry.
-    Appending(Change),
-    /// Reads back whether it did.
-    AppendingUnclear(Change),
-    /// It is not there: asks whether a newer epoch exists before it is sent again.
-    AppendingAbsent(Change),
-    /// It is there: asks whether it counts.
-    Counting(Change),
-    /// Owns the register.
-    Owning(Owned),
-    /// Has to stop.
-    Stopped(Stop),
-}
-
-/// What an owner knows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Owned {
-    epoch: u64,
-    floor: u64,
-    ids: Range<u64>,
-    head: Entry,
-}
-
-/// A marker on its way into the register.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Candidate {
-    marker: Marker,
-    tail: Option<Entry>,
-    /// What this coordinator owns under the marker before, if it only claims again.
-    owned: Option<Owned>,
-    /// Whether a request with it may still be under way from an earlier attempt. It may then appear at any time.
-    in_doubt: bool,
-}
-
-/// An entry on its way into the register.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Change {
-    epoch: u64,
-    floor: u64,
-    /// The ids that are this coordinator's when the entry counts.
-    ids: Range<u64>,
-    entry: Entry,
-    /// What to go back to if nothing was sent. A claim has nothing.
-    owned: Option<Owned>,
-    /// As for a marker.
-    in_doubt: bool,
-}
-
-/// Why a coordinator does nothing any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stop {
-    Fenced(Fence),
-    Corrupt(u64),
-    Foreign(JobId),
 }
 
 impl Register {
@@ -363,24 +289,12 @@ impl Register {
     /// Takes over what the newest entry says, and ids that nobody who came before can have used. What was dropped last stays
     /// on the list, as nobody knows whether its files are gone.
     fn inherit(&mut self, epoch: u64, floor: u64, tail: Option<&Entry>) -> Step {
-        let from = tail.map_or(CheckpointId::FIRST.get(), |tail| tail.id_limit);
-        let ids = from..from.saturating_add(IDS);
-        let previous = match tail.map(Entry::checksum) {
-            None => Crc32c(0),
-            Some(Ok(checksum)) => checksum,
-            Some(Err(error)) => return self.invalid(error),
-        };
-        let entry = Entry {
-            job: self.job,
-            sequence: tail.map_or(1, |tail| tail.sequence.saturating_add(1)),
-            previous,
-            epoch,
-            token: self.token,
-            id_limit: ids.end,
-            ended: tail.and_then(|tail| tail.ended),
-            retained: tail.map(|tail| tail.retained.clone()).unwrap_or_default(),
-            dropped: tail.map(|tail| tail.dropped.clone()).unwrap_or_default(),
-            roots: tail.map(|tail| tail.roots.clone()).unwrap_or_default(),
+        let (entry, ids) = match update::inherited(self.job, tail) {
+            Ok((entry, ids)) => (Entry { epoch, token: self.token, ..entry }, ids),
+            Err(error) => {
+                self.phase = Phase::Idle;
+                return Step::Conclude(Conclusion::Invalid(error));
+            }
         };
         self.send(Change { epoch, floor, ids, entry, owned: None, in_doubt: false })
     }
@@ -418,11 +332,6 @@ impl Register {
     fn refused(&mut self, owned: Option<Owned>) -> Step {
         self.phase = owned.map_or(Phase::Idle, Phase::Owning);
         Step::Conclude(Conclusion::Refused)
-    }
-
-    fn invalid(&mut self, error: FormatError) -> Step {
-        self.phase = Phase::Idle;
-        Step::Conclude(Conclusion::Invalid(error))
     }
 
     /// Something was to begin that only an idle owner can begin.

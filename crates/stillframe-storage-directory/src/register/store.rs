@@ -75,7 +75,8 @@ impl RegisterStore {
     pub(crate) async fn remove_garbage(&self, register: &Register) -> Result<(), StorageError> {
         let garbage = register.garbage();
         for entry in self.blobs.list(&layout::entries(self.job)).await? {
-            if let Some(number) = layout::parse_number(&entry.name).filter(|number| garbage.contains(number)) {
+            if let Some(number) = layout::parse_number(&entry.name).filter(|number| garbage.contains(number))
+            {
                 self.blobs.delete(&layout::entry(self.job, number)).await?;
             }
         }
@@ -110,7 +111,8 @@ impl RegisterStore {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => {
-                let error = StorageError::new(ErrorKind::Other, "encode", self.blobs.locate(path)).with_source(error);
+                let error =
+                    StorageError::new(ErrorKind::Other, "encode", self.blobs.locate(path)).with_source(error);
                 return (Reply::Created(Outcome::Refused), Some(error));
             }
         };
@@ -147,7 +149,9 @@ impl RegisterStore {
         };
         decode(&bytes).map(Some).map_err(|error| {
             StorageError::new(ErrorKind::Corrupt, "read register from", self.blobs.locate(path))
-                .with_detail(format!("{error}; nothing was changed: restore the object, or begin under another job id"))
+                .with_detail(format!(
+                    "{error}; nothing was changed: restore the object, or begin under another job id"
+                ))
                 .with_source(error)
         })
     }
@@ -166,10 +170,10 @@ impl RegisterStore {
             }
         };
         Err(match conclusion {
-            Conclusion::Claimed { .. } | Conclusion::Committed(_) | Conclusion::Refused => return Ok(conclusion),
-            Conclusion::Invalid(broken) => {
-                Failed::Refused(error(ErrorKind::Other, broken.to_string()))
+            Conclusion::Claimed { .. } | Conclusion::Committed(_) | Conclusion::Refused => {
+                return Ok(conclusion);
             }
+            Conclusion::Invalid(broken) => Failed::Refused(error(ErrorKind::Other, broken.to_string())),
             Conclusion::Fenced { by: Fence::Marker(epoch) } => Failed::Stopped(error(
                 ErrorKind::Fenced,
                 format!("another coordinator took the job over with epoch {epoch}; only it may go on"),
@@ -184,7 +188,9 @@ impl RegisterStore {
             )),
             Conclusion::Corrupt { number } => Failed::Stopped(error(
                 ErrorKind::Corrupt,
-                format!("number {number} is missing or does not follow the one before it; nothing was changed"),
+                format!(
+                    "number {number} is missing or does not follow the one before it; nothing was changed"
+                ),
             )),
             Conclusion::Foreign { job } => Failed::Stopped(error(
                 ErrorKind::Corrupt,

@@ -238,3 +238,56 @@ fn another_jobs_register_is_refused_by_its_name() {
     let hint = shelf.markers.get(&1).cloned();
     assert_eq!(other.claim(hint), Step::Conclude(Conclusion::Foreign { job: JOB }));
 }
+
+/// What a claim comes to if the store holds this beside two entries that are right.
+fn claim_among(spoil: impl FnOnce(&mut Shelf)) -> Conclusion {
+    let mut shelf = Shelf::default();
+    let (mut first, ..) = shelf.claimed(1);
+    shelf.append(&mut first, update(&[own(1)], &[]));
+    spoil(&mut shelf);
+    let mut second = Register::new(JOB, 2);
+    let step = second.claim(None);
+    shelf.run(&mut second, step)
+}
+
+#[test]
+fn what_does_not_follow_is_corrupt() {
+    let change = |change: fn(&mut Entry)| claim_among(|shelf| change(shelf.entries.get_mut(&2).unwrap()));
+    assert!(matches!(change(|_| ()), Conclusion::Claimed { .. }));
+    for broken in [
+        change(|entry| entry.previous.0 ^= 1),
+        change(|entry| entry.sequence = 3),
+        change(|entry| entry.id_limit = 2),
+        claim_among(|shelf| {
+            shelf.entries.get_mut(&1).unwrap().epoch = 2;
+            let previous = shelf.entries[&1].checksum().unwrap();
+            shelf.entries.get_mut(&2).unwrap().previous = previous;
+        }),
+    ] {
+        assert_eq!(broken, Conclusion::Corrupt { number: 2 });
+    }
+    let marker = claim_among(|shelf| shelf.markers.get_mut(&1).unwrap().epoch = 5);
+    assert_eq!(marker, Conclusion::Corrupt { number: 1 });
+    let missing = claim_among(|shelf| {
+        let floor = Marker { job: JOB, epoch: 2, token: 3, floor: 7 };
+        shelf.markers.insert(2, floor);
+    });
+    assert_eq!(missing, Conclusion::Corrupt { number: 7 }, "a floor without its entry is no empty register");
+}
+
+#[test]
+fn a_claim_that_meets_an_entry_of_another_chain_stops() {
+    let mut shelf = Shelf::default();
+    shelf.claimed(1);
+    let mut second = Register::new(JOB, 2);
+    let mut step = second.claim(None);
+    while let Step::Request(request) = step {
+        if let Request::CreateEntry(entry) = &request {
+            let faster =
+                Entry { epoch: 1, token: 1, previous: Crc32c(entry.previous.0 ^ 1), ..entry.clone() };
+            shelf.entries.insert(2, faster);
+        }
+        step = second.handle(shelf.perform(request));
+    }
+    assert_eq!(step, Step::Conclude(Conclusion::Corrupt { number: 2 }));
+}

@@ -3,7 +3,7 @@
 use super::{Entry, Retained, Root, check};
 use std::ops::Range;
 use stillframe_metadata::FormatError;
-use stillframe_model::{CheckpointId, JobStatus};
+use stillframe_model::{CheckpointId, Crc32c, JobId, JobStatus};
 
 /// How many ids a coordinator reserves at a time.
 ///
@@ -67,6 +67,26 @@ fn united(known: &[Root], more: Vec<Root>) -> Vec<Root> {
         }
     }
     roots
+}
+
+/// The entry with which a claim goes on behind the newest one, but for who writes it, and the ids that its writer may use
+/// then: some that nobody who came before can have used.
+pub(super) fn inherited(job: JobId, tail: Option<&Entry>) -> Result<(Entry, Range<u64>), FormatError> {
+    let from = tail.map_or(CheckpointId::FIRST.get(), |tail| tail.id_limit);
+    let ids = from..from.saturating_add(IDS);
+    let entry = Entry {
+        job,
+        sequence: tail.map_or(1, |tail| tail.sequence.saturating_add(1)),
+        previous: tail.map_or(Ok(Crc32c(0)), Entry::checksum)?,
+        epoch: 0,
+        token: 0,
+        id_limit: ids.end,
+        ended: tail.and_then(|tail| tail.ended),
+        retained: tail.map(|tail| tail.retained.clone()).unwrap_or_default(),
+        dropped: tail.map(|tail| tail.dropped.clone()).unwrap_or_default(),
+        roots: tail.map(|tail| tail.roots.clone()).unwrap_or_default(),
+    };
+    Ok((entry, ids))
 }
 
 /// A claimed checkpoint keeps its id, so that this job's own have to go on behind it.

@@ -112,7 +112,14 @@ impl Coordinator {
                     .max(self.register.ids().start));
                 let added = if head.ended.is_some() { vec![] } else { vec![added] };
                 let ended = ended.then_some(JobStatus::Finished);
-                let update = Update { retained: added, dropped: head.retained.clone(), ended, more_ids, roots: Vec::new(), behind: None };
+                let update = Update {
+                    retained: added,
+                    dropped: head.retained.clone(),
+                    ended,
+                    more_ids,
+                    roots: Vec::new(),
+                    behind: None,
+                };
                 self.register.append(update)
             }
             Deed::Perform => {
