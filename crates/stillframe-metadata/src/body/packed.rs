@@ -12,9 +12,11 @@ use stillframe_model::Name;
 
 const TEXT: u8 = 0;
 const SPELLED_PREFIX: u8 = 1;
-const FIRST_PREFIX: u8 = 2;
+/// `shared-<number>-`, and the number follows the code.
+const NUMBERED_PREFIX: u8 = 2;
+const FIRST_PREFIX: u8 = 3;
 /// From [`FIRST_PREFIX`] on. New ones go to the end.
-const PREFIXES: [&str; 3] = ["state-", "segment-", "shared-"];
+const PREFIXES: [&str; 3] = ["state-", "segment-", "owned-"];
 
 const RANDOM: usize = 16;
 const DIGITS: usize = 2 * RANDOM;
@@ -25,15 +27,46 @@ pub(super) fn write(bytes: &mut Vec<u8>, name: &Name) -> Result<(), FormatError>
         bytes.push(TEXT);
         return write_text(bytes, name);
     };
-    match (FIRST_PREFIX..).zip(PREFIXES).find(|&(_, known)| known == prefix) {
-        Some((code, _)) => bytes.push(code),
-        None => {
+    match Prefix::of(prefix) {
+        Prefix::Known(code) => bytes.push(code),
+        Prefix::Numbered(number) => {
+            bytes.push(NUMBERED_PREFIX);
+            write_number(bytes, number)?;
+        }
+        Prefix::Spelled => {
             bytes.push(SPELLED_PREFIX);
             write_text(bytes, prefix)?;
         }
     }
     bytes.extend_from_slice(&random);
     Ok(())
+}
+
+/// How a prefix is written.
+#[derive(PartialEq, Eq)]
+enum Prefix {
+    Known(u8),
+    Numbered(u64),
+    Spelled,
+}
+
+impl Prefix {
+    #[inline]
+    fn of(prefix: &str) -> Self {
+        if let Some((code, _)) = (FIRST_PREFIX..).zip(PREFIXES).find(|&(_, known)| known == prefix) {
+            return Self::Known(code);
+        }
+        let digits = prefix.strip_prefix("shared-").and_then(|rest| rest.strip_suffix('-'));
+        match digits.and_then(|digits| digits.parse().ok()) {
+            // The number says it all only if it is spelled as usual, without a sign or zeros in front.
+            Some(number) if numbered(number) == prefix => Self::Numbered(number),
+            _ => Self::Spelled,
+        }
+    }
+}
+
+fn numbered(number: u64) -> String {
+    format!("shared-{number}-")
 }
 
 /// The length and the bytes.
@@ -55,11 +88,12 @@ pub(super) fn read(input: &mut Input<'_>, what: &'static str) -> Result<Name, Pr
         }
         SPELLED_PREFIX => {
             let prefix = input.text(what, Name::MAX_LEN - DIGITS)?;
-            if PREFIXES.contains(&prefix) {
+            if Prefix::of(prefix) != Prefix::Spelled {
                 return Err(format!("{what}: \"{prefix}\" is spelled out, which is not how it is written"));
             }
             pack(prefix, input.array(what)?)
         }
+        NUMBERED_PREFIX => pack(&numbered(input.number(what, u64::MAX)?), input.array(what)?),
         _ => match PREFIXES.get(usize::from(code - FIRST_PREFIX)) {
             Some(prefix) => pack(prefix, input.array(what)?),
             None => return Err(format!("{what}: has the unknown code {code}")),

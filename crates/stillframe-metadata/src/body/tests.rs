@@ -197,8 +197,12 @@ fn names_with_random_digits_are_packed() {
     let shortest = size("a") - 3;
     assert_eq!(size(&format!("state-{digits}")), shortest + 17);
     assert_eq!(size(&format!("segment-{digits}")), shortest + 17);
-    assert_eq!(size(&format!("shared-{digits}")), shortest + 17);
-    assert_eq!(size(&format!("shared-7-{digits}")), shortest + 18 + "shared-7-".len());
+    assert_eq!(size(&format!("owned-{digits}")), shortest + 17);
+    assert_eq!(size(&format!("shared-7-{digits}")), shortest + 18);
+    assert_eq!(size(&format!("shared-{}-{digits}", u64::MAX)), shortest + 26);
+    for spelled in ["shared-", "shared--", "shared-07-", "shared-7", "shared-18446744073709551616-", "s"] {
+        assert_eq!(size(&format!("{spelled}{digits}")), shortest + 18 + spelled.len(), "{spelled}");
+    }
     assert_eq!(size(digits), shortest + 18);
     assert_eq!(size(&format!("{digits}.state")), shortest + 2 + 38);
     assert_eq!(size(&format!("state-{}g", &digits[1..])), shortest + 2 + 38);

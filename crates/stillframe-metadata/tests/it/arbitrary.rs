@@ -36,7 +36,8 @@ fn name() -> impl Strategy<Value = Name> {
     prop_oneof![
         "[a-z0-9_][a-z0-9._-]{0,8}",
         "[a-z0-9_][a-z0-9._-]{0,95}",
-        ("(state-|segment-|shared-|shared-1-|)", digits).prop_map(|(prefix, digits)| prefix + &digits),
+        ("(state-|segment-|owned-|shared-|shared-[0-9]{1,22}-|)", digits)
+            .prop_map(|(prefix, digits)| prefix + &digits),
         digits.prop_map(|digits| digits + ".tmp"),
     ]
     .prop_map(|text| Name::new(text).expect("the pattern is that of names"))

@@ -311,7 +311,9 @@ fn hardening_4_1_4_a_name_has_one_form() {
     let operator = |name: Pen| name.raw(&[1, 1, 0]);
     let spelled = |prefix: &str| operator(Pen::preamble().raw(&[1, 1]).text(prefix).raw(&[0xab; 16]));
     assert!(decode(&seal(&spelled("other-").0)).is_ok());
-    refused(&spelled("state-"), "name: \"state-\" is spelled out");
+    for short in ["state-", "segment-", "owned-", "shared-0-", "shared-17-"] {
+        refused(&spelled(short), &format!("name: \"{short}\" is spelled out"));
+    }
     let digits = format!("state-{}", "ab".repeat(16));
     refused(&operator(Pen::preamble().raw(&[1]).text_name(&digits)), "is not packed");
     refused(&Pen::subtask().raw(&[4, 0]), "number of operator states: is 0, which is not how it is written");
@@ -323,7 +325,7 @@ fn hardening_4_1_4_unknown_codes_are_refused() {
     let mut kind = Pen::preamble();
     kind.0[17] = 3;
     refused(&kind.raw(&[0]), "kind: has the unknown code 3");
-    refused(&Pen::preamble().raw(&[1, 5]).raw(&[1; 20]), "name: has the unknown code 5");
+    refused(&Pen::preamble().raw(&[1, 6]).raw(&[1; 20]), "name: has the unknown code 6");
     for contents in [3, 64, 128, 255] {
         refused(&Pen::subtask().raw(&[contents]), &format!("contents: has the unknown code {contents}"));
     }
