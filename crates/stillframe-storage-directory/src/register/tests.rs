@@ -160,6 +160,18 @@ fn a_reclaim_that_is_unclear_and_then_refused_is_settled_by_reading() {
 }
 
 #[test]
+fn an_append_that_is_unclear_and_then_refused_is_settled_by_reading() {
+    let mut shelf = Shelf::default();
+    let (mut register, ..) = shelf.claimed(1);
+    register.append(update(&[own(1)], &[]));
+    register.handle(Reply::Created(Outcome::Unknown));
+    register.handle(Reply::Entry(None));
+    assert!(matches!(register.handle(Reply::Marker(None)), Step::Request(Request::CreateEntry(_))));
+    let step = register.handle(Reply::Created(Outcome::Refused));
+    assert_eq!(step, Step::Request(Request::ReadEntry(2)), "the first attempt may have done it");
+}
+
+#[test]
 fn an_ended_job_is_handed_on_as_found_and_takes_nothing_more() {
     let mut shelf = Shelf::default();
     let (mut first, ..) = shelf.claimed(1);

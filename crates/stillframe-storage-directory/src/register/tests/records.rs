@@ -87,6 +87,11 @@ fn what_cannot_be_written_is_not_read_either() {
     body[16..24].fill(0);
     let forged = [&good[..24], &body, &Crc32c::of(&body).0.to_le_bytes()].concat();
     assert_eq!(Entry::decode(&forged).unwrap_err().to_string(), "sequence: is 0; expected a number from 1");
+    let good = Marker { job: JOB, epoch: 2, token: 1, floor: 7 }.encode().unwrap();
+    let mut body = good[24..good.len() - 4].to_vec();
+    body[16..24].fill(0);
+    let forged = [&good[..24], &body, &Crc32c::of(&body).0.to_le_bytes()].concat();
+    assert_eq!(Marker::decode(&forged).unwrap_err().to_string(), "epoch: is 0; expected a number from 1");
 }
 
 #[test]
