@@ -109,21 +109,4 @@ fn parent(address: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_directory_above_is_found_by_address() {
-        for (address, above) in [
-            ("/c/job/chk-1", Some("/c/job")),
-            ("/c/job/chk-1/", Some("/c/job")),
-            ("/chk-1", Some("/")),
-            ("/", None),
-            ("chk-1", None),
-            ("s3://bucket/chk-1", Some("s3://bucket")),
-            ("s3://bucket", None),
-        ] {
-            assert_eq!(parent(address), above, "{address}");
-        }
-    }
-}
+mod tests;

@@ -63,6 +63,10 @@ impl Medium {
         self.lock().insert(address.to_owned(), Some(bytes.into()));
     }
 
+    pub(crate) fn remove(&self, address: &str) {
+        self.lock().remove(address);
+    }
+
     /// The same medium, where an object appears only when it is finished.
     pub(crate) fn showing_whole_objects_only(self) -> Self {
         self.script().shows_whole_objects_only = true;
