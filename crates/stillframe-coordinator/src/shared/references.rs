@@ -102,7 +102,7 @@ impl References {
             StateDirectory::Shared if self.kind.is_savepoint() => return Err(Why::MustStandAlone(self.kind)),
             StateDirectory::Shared => {}
         }
-        if self.reused.contains(file) || known(file) != Known::Nowhere {
+        if known(file) != Known::Nowhere {
             return Err(Why::NameTaken);
         }
         let extents = self.written.entry(file.clone()).or_default();

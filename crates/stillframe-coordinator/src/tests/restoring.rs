@@ -97,6 +97,15 @@ fn a_claimed_snapshot_goes_when_nobody_relies_on_any_file_in_it() {
 }
 
 #[test]
+fn what_nobody_relies_on_goes_before_the_claimed_directory_that_it_is_in() {
+    let mut world = begins_with(RecoveryClaimMode::Claim);
+    world.at(500).locate().acknowledge_all_as(8, incremental([(foreign("a"), Placeholder)])).publish();
+    assert_eq!(released(&world.take()), []);
+    world.at(1_500).locate().acknowledge_all_as(9, incremental([(foreign("a"), Placeholder)])).publish();
+    assert_eq!(released(&world.take()), [(8, vec![foreign("b")])]);
+}
+
+#[test]
 fn a_claimed_snapshot_on_which_nobody_relies_goes_at_once() {
     let mut world = begins_with(RecoveryClaimMode::Claim);
     world.at(500).complete(8);
