@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 #[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is the library of the fuzz targets, too, and public there")]
 mod targets;
 
 type Target = fn(&[u8]);
