@@ -55,9 +55,11 @@ pub fn show(name: &str, fresh: Fresh<'_>, case: impl FnOnce(Fresh<'_>) -> Verdic
     let name = name.replace(' ', "");
     match catch_unwind(AssertUnwindSafe(|| case(fresh))) {
         Ok(Verdict::Shown) => {}
-        // Written past the test harness, which would only show it of a test that fails. Nothing depends on its being read.
         Ok(Verdict::Skipped(why)) => {
-            let _ = writeln!(io::stderr(), "SKIPPED: {name} of {}: {why}", storage(fresh));
+            let line = format!("SKIPPED: {name} of {}: {why}\n", storage(fresh));
+            // Written past the test harness, which would only show it of a test that fails, and in one piece, because other
+            // tests write too. Nothing depends on its being read.
+            let _ = io::stderr().write_all(line.as_bytes());
         }
         Err(panic) => panic!("{name} of {}: {}", storage(fresh), message(&*panic)),
     }

@@ -89,10 +89,10 @@ impl BlobStore for MapStore {
     }
 
     async fn create_directory(&self, path: &BlobPath) -> Result<(), StorageError> {
-        let mut above = path.split();
-        while let Some((parent, _)) = above {
+        let mut above = path.clone();
+        while let Some((parent, _)) = above.split() {
             self.medium.lock().entry(self.locate(&parent)).or_insert(None);
-            above = parent.split();
+            above = parent;
         }
         self.insert(path, None)
     }
