@@ -123,7 +123,7 @@ impl CoordinatorStorage for VaultCoordinator {
     ) -> Result<Claim, StorageError> {
         let holder = self.holder("adopt snapshot")?;
         match ownership {
-            Ownership::Left => self.vault.adopt(holder, checkpoint, snapshot),
+            Ownership::Left | Ownership::Unclaimed => self.vault.adopt(holder, checkpoint, snapshot),
             Ownership::Taken => {
                 self.vault.claim_again(holder)?;
                 Err(StorageError::new(ErrorKind::Unsupported, "adopt snapshot", checkpoint.to_string())

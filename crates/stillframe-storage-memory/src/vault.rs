@@ -32,7 +32,7 @@ struct Job {
 impl Job {
     fn claim(&self) -> Claim {
         let retained = self.complete.keys().copied().collect();
-        Claim { retained, next: self.used.next(), ended: self.ended }
+        Claim { retained, next: self.used.next(), ended: self.ended, left: Vec::new() }
     }
 
     fn drop_all(&mut self, dropped: &[CheckpointId]) {

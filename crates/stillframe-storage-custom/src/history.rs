@@ -1,0 +1,272 @@
+//! What a coordinator's view has done so far, and what follows from it for the next call. No I/O.
+
+use crate::Rule;
+use std::collections::{BTreeMap, BTreeSet};
+use stillframe_model::{CheckpointId, JobStatus};
+use stillframe_storage::{Claim, ErrorKind, StorageError};
+
+/// Of so many checkpoints it is known what became of them. A job has few at a time.
+const REMEMBERED: usize = 4096;
+
+/// A rule that was broken, and what was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Breach {
+    pub(crate) rule: Rule,
+    pub(crate) found: String,
+}
+
+pub(crate) fn breach(rule: Rule, found: impl Into<String>) -> Breach {
+    Breach { rule, found: found.into() }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Begun,
+    Discarded,
+    /// A call is under way that would make it exist or cease to, or it ended so that nobody knows.
+    Unknown,
+    Committed,
+    /// A savepoint, which belongs to whoever asked for it.
+    Published,
+    Dropped,
+}
+
+/// What a call has announced, to be told how it went.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Announced {
+    checkpoint: Option<(CheckpointId, Progress)>,
+    dropped: Vec<CheckpointId>,
+    was_fenced: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    checkpoints: BTreeMap<CheckpointId, Progress>,
+    /// The highest id of which nothing is known any more.
+    forgotten: Option<CheckpointId>,
+    removed: BTreeSet<CheckpointId>,
+    highest: Option<CheckpointId>,
+    next: Option<CheckpointId>,
+    is_fenced: bool,
+    ended: Option<JobStatus>,
+}
+
+impl History {
+    /// A claim succeeded.
+    pub(crate) fn claimed(&mut self, claim: &Claim) -> Result<(), Breach> {
+        let Claim { retained, next, ended } = claim;
+        if core::mem::take(&mut self.is_fenced) {
+            // Somebody else held the job meanwhile; what we committed may be gone by right.
+            self.checkpoints.values_mut().for_each(|progress| *progress = Progress::Unknown);
+            self.ended = None;
+        }
+        if let Some([a, b]) = retained.array_windows().find(|[a, b]| a >= b) {
+            return Err(breach(Rule::RetainedAscends, format!("{a} stands before {b}")));
+        }
+        if let Some(seen) = self.highest.max(retained.last().copied()).filter(|seen| seen >= next) {
+            return Err(breach(Rule::ClaimGoesForward, format!("next is {next}, {seen} was used")));
+        }
+        if let Some(earlier) = self.next.filter(|earlier| earlier > next) {
+            return Err(breach(Rule::ClaimGoesForward, format!("next is {next}, it was {earlier}")));
+        }
+        if self.ended.is_some() && self.ended != *ended {
+            let said = format!("the job ended as {:?}, the claim says {ended:?}", self.ended);
+            return Err(breach(Rule::EndsOnce, said));
+        }
+        for (id, progress) in &self.checkpoints {
+            let is_retained = retained.binary_search(id).is_ok();
+            match (progress, is_retained) {
+                (Progress::Unknown, _) | (Progress::Committed, true) => {}
+                (Progress::Committed, false) => {
+                    let found = format!("checkpoint {id} was committed and is not retained");
+                    return Err(breach(Rule::RetainedIsCommitted, found));
+                }
+                (_, false) => {}
+                (progress, true) => {
+                    let found = format!("checkpoint {id} is retained, and here it was {progress:?}");
+                    return Err(breach(Rule::RetainedIsCommitted, found));
+                }
+            }
+        }
+        self.next = Some(*next);
+        self.ended = *ended;
+        for id in retained {
+            self.set(*id, Progress::Committed);
+        }
+        Ok(())
+    }
+
+    /// A snapshot of another job was adopted under this id.
+    pub(crate) fn adopted(
+        &mut self,
+        checkpoint: CheckpointId,
+        is_taken: bool,
+        claim: &Claim,
+    ) -> Result<(), Breach> {
+        self.claimed(claim)?;
+        if is_taken && !claim.retained.contains(&checkpoint) {
+            let found = format!("checkpoint {checkpoint} was taken over and is not retained");
+            return Err(breach(Rule::RetainedIsCommitted, found));
+        }
+        Ok(())
+    }
+
+    /// The place for a checkpoint or savepoint was made.
+    pub(crate) fn begun(&mut self, checkpoint: CheckpointId) -> Result<(), Breach> {
+        if let Some(progress) = self.checkpoints.get(&checkpoint) {
+            return Err(breach(Rule::BegunOnce, format!("it was {progress:?} before")));
+        }
+        self.set(checkpoint, Progress::Begun);
+        Ok(())
+    }
+
+    /// A commit or publication is about to be called.
+    pub(crate) fn committing(
+        &mut self,
+        checkpoint: CheckpointId,
+        dropped: &[CheckpointId],
+    ) -> Result<Announced, Breach> {
+        let before = match self.checkpoints.get(&checkpoint) {
+            Some(Progress::Discarded) => {
+                return Err(breach(Rule::BeginBeforeCommit, "it was discarded"));
+            }
+            Some(progress) => *progress,
+            None if self.forgotten >= Some(checkpoint) => Progress::Begun,
+            None => return Err(breach(Rule::BeginBeforeCommit, "it was never begun in this run")),
+        };
+        self.set(checkpoint, Progress::Unknown);
+        Ok(self.announce(Some((checkpoint, before)), dropped))
+    }
+
+    /// The end of the job is about to be written down.
+    pub(crate) fn concluding(&mut self, dropped: &[CheckpointId]) -> Announced {
+        self.announce(None, dropped)
+    }
+
+    fn announce(
+        &mut self,
+        checkpoint: Option<(CheckpointId, Progress)>,
+        dropped: &[CheckpointId],
+    ) -> Announced {
+        let was = |id: &CheckpointId| self.checkpoints.get(id) == Some(&Progress::Committed);
+        let dropped = dropped.iter().filter(|id| was(id)).copied().collect::<Vec<_>>();
+        for id in &dropped {
+            self.set(*id, Progress::Unknown);
+        }
+        Announced { checkpoint, dropped, was_fenced: self.is_fenced }
+    }
+
+    /// The call that was announced came back.
+    pub(crate) fn settled(
+        &mut self,
+        announced: Announced,
+        is_savepoint: bool,
+        result: Result<(), &StorageError>,
+    ) -> Result<(), Breach> {
+        let Announced { checkpoint, dropped, was_fenced } = announced;
+        match result {
+            Ok(()) => {
+                if was_fenced {
+                    return Err(breach(Rule::FencedIsFinal, "success, after an earlier call was fenced"));
+                }
+                for id in dropped {
+                    self.set(id, Progress::Dropped);
+                }
+                let Some((id, before)) = checkpoint else { return Ok(()) };
+                self.set(id, if is_savepoint { Progress::Published } else { Progress::Committed });
+                match before {
+                    Progress::Begun | Progress::Unknown | Progress::Discarded => Ok(()),
+                    Progress::Committed | Progress::Published | Progress::Dropped => {
+                        Err(breach(Rule::CommittedOnce, format!("success again; it was {before:?}")))
+                    }
+                }
+            }
+            Err(error) => {
+                if !matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced) {
+                    for id in dropped {
+                        self.set(id, Progress::Committed);
+                    }
+                    if let Some((id, before)) = checkpoint {
+                        self.set(id, before);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A call came back with `Fenced`.
+    pub(crate) fn fenced(&mut self) {
+        self.is_fenced = true;
+    }
+
+    /// The end of the job was written down.
+    pub(crate) fn concluded(&mut self, status: JobStatus) -> Result<(), Breach> {
+        // A suspended job has not ended.
+        if status == JobStatus::Suspended {
+            return Ok(());
+        }
+        match self.ended.replace(status).filter(|ended| *ended != status) {
+            Some(ended) => Err(breach(Rule::EndsOnce, format!("success, after the job ended as {ended:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether this end was written down before.
+    pub(crate) fn has_ended_as(&self, status: JobStatus) -> bool {
+        self.ended == Some(status)
+    }
+
+    /// A checkpoint that is not complete is about to be removed.
+    pub(crate) fn discarding(&self, checkpoint: CheckpointId) -> Result<(), Breach> {
+        match self.checkpoints.get(&checkpoint) {
+            Some(progress @ (Progress::Committed | Progress::Published | Progress::Unknown)) => {
+                Err(breach(Rule::CompletedIsKept, format!("it is {progress:?}")))
+            }
+            Some(Progress::Begun | Progress::Discarded | Progress::Dropped) | None => Ok(()),
+        }
+    }
+
+    /// A checkpoint that was dropped is about to be removed.
+    pub(crate) fn removing(&self, checkpoint: CheckpointId) -> Result<(), Breach> {
+        self.discarding(checkpoint)
+    }
+
+    pub(crate) fn discarded(&mut self, checkpoint: CheckpointId) {
+        if self.checkpoints.get(&checkpoint) == Some(&Progress::Begun) {
+            self.set(checkpoint, Progress::Discarded);
+        }
+        self.removed(checkpoint);
+    }
+
+    pub(crate) fn removed(&mut self, checkpoint: CheckpointId) {
+        self.removed.insert(checkpoint);
+        if self.removed.len() > REMEMBERED {
+            self.removed.pop_first();
+        }
+    }
+
+    /// A removal failed.
+    pub(crate) fn failed_to_remove(
+        &self,
+        checkpoint: CheckpointId,
+        error: &StorageError,
+    ) -> Result<(), Breach> {
+        if error.kind() == ErrorKind::NotFound && self.removed.contains(&checkpoint) {
+            return Err(breach(Rule::RemovalIsRepeatable, "not found, when it was repeated"));
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, checkpoint: CheckpointId, progress: Progress) {
+        self.highest = self.highest.max(Some(checkpoint));
+        if self.forgotten >= Some(checkpoint) {
+            return;
+        }
+        self.checkpoints.insert(checkpoint, progress);
+        if self.checkpoints.len() > REMEMBERED {
+            self.forgotten = self.checkpoints.pop_first().map(|(id, _)| id);
+        }
+    }
+}
