@@ -34,14 +34,10 @@
 
 pub mod cases;
 mod macros;
-#[cfg(test)]
-mod reference;
 mod run;
 mod session;
 mod state;
 mod subject;
-#[cfg(test)]
-mod tests;
 
 pub use run::{ALL, Case, Fresh, Verdict};
 pub use subject::{Capability, Subject};

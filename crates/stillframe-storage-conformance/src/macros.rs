@@ -131,6 +131,7 @@ macro_rules! __cases {
             adoption::a_taken_snapshot_goes_when_it_is_dropped,
             adoption::a_left_snapshot_is_no_checkpoint_of_the_job,
             adoption::a_left_snapshot_is_never_removed,
+            adoption::an_unclaimed_snapshot_is_only_the_beginning,
             adoption::state_of_a_left_snapshot_can_be_referred_to,
             adoption::a_snapshot_does_not_go_before_own_checkpoints,
             adoption::a_fenced_coordinator_adopts_nothing,

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stillframe_model::{CheckpointId, JobId, LocationReference, Pointer, StateFile, StateHandle};
 use stillframe_storage::{
-    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, StateScope, StorageAccess,
-    WorkerStorage,
+    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, StateScope, StorageAccess, WorkerStorage,
 };
 
 /// One run of a job, with the few steps that most cases take.
@@ -126,7 +125,11 @@ impl Session {
     }
 
     /// The same, with shared state of an earlier checkpoint in it.
-    pub(crate) async fn complete_on(&self, earlier: &[(StateHandle, Bytes)], dropped: &[CheckpointId]) -> Taken {
+    pub(crate) async fn complete_on(
+        &self,
+        earlier: &[(StateHandle, Bytes)],
+        dropped: &[CheckpointId],
+    ) -> Taken {
         let (id, location) = self.place().await;
         let mut states = earlier.to_vec();
         for len in [1, MEDIUM, LARGE] {

@@ -22,8 +22,10 @@ pub enum Capability {
     TaskOwnedState,
     /// Taking over a snapshot of another job, to remove it later.
     TakenSnapshots,
-    /// Beginning with a snapshot of another job, without touching it.
+    /// Beginning with a snapshot of another job, to whose state checkpoints then refer.
     LeftSnapshots,
+    /// Beginning with a snapshot of another job, to whose state no checkpoint refers.
+    UnclaimedSnapshots,
 }
 
 /// The storage under test, empty and not used by anybody else, and what the cases may do to it behind its back.

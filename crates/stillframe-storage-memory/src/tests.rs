@@ -56,20 +56,23 @@ fn fresh() -> Subject {
     let none = "there are no files";
     subject(JobManagerCheckpointStorage::new(), None)
         .lacking(Capability::Savepoints, none)
-        .lacking(Capability::TakenSnapshots, none)
+        .lacking(Capability::TakenSnapshots, "it could not remove them")
 }
 
 fn fresh_with_files() -> Subject {
     let medium = Medium::default();
-    let storage = with_files(JobManagerCheckpointStorage::new(), &medium).with_savepoint_path(path("file:/sp"));
+    let storage =
+        with_files(JobManagerCheckpointStorage::new(), &medium).with_savepoint_path(path("file:/sp"));
     with_places(subject(storage, Some(medium.clone())), medium)
         .lacking(Capability::TakenSnapshots, "it could not remove them")
 }
 
 fn fresh_in_a_directory() -> Subject {
     let medium = Medium::default();
-    let storage = with_files(JobManagerCheckpointStorage::new(), &medium).with_checkpoint_path(path("file:/c"));
+    let storage =
+        with_files(JobManagerCheckpointStorage::new(), &medium).with_checkpoint_path(path("file:/c"));
     with_places(subject(storage, Some(medium.clone())), medium)
+        .with_metadata(|metadata| stillframe_metadata::encode(metadata).unwrap().into())
 }
 
 fn with_places(subject: Subject, medium: Medium) -> Subject {
@@ -115,7 +118,12 @@ fn write(storage: &JobManagerCheckpointStorage, len: usize) -> Result<Option<Sta
     write_at(&*block_on(storage.open(JOB)).unwrap(), &LocationReference::Default, len)
 }
 
-fn commit(coordinator: &dyn CoordinatorStorage, number: u64, len: usize, dropped: &[CheckpointId]) -> Result<Pointer, StorageError> {
+fn commit(
+    coordinator: &dyn CoordinatorStorage,
+    number: u64,
+    len: usize,
+    dropped: &[CheckpointId],
+) -> Result<Pointer, StorageError> {
     let checkpoint = CheckpointId::new(number);
     let location = block_on(coordinator.begin_checkpoint(checkpoint)).unwrap();
     block_on(coordinator.commit(checkpoint, &location, Bytes::from(vec![2; len]), dropped))
@@ -167,7 +175,10 @@ fn memory_total_is_bounded_for_state_that_is_referred_to() {
     let second = write(&storage, 40).unwrap();
     assert_eq!(storage.held(), 100);
     let error = write(&storage, 1).unwrap_err();
-    assert_too_large(&error, &["size=1", "held=100", "limit=100", "raise max-total-size", "FileSystemCheckpointStorage"]);
+    assert_too_large(
+        &error,
+        &["size=1", "held=100", "limit=100", "raise max-total-size", "FileSystemCheckpointStorage"],
+    );
     // Who still has a clone still has the memory.
     let clone = first.clone();
     drop(first);
@@ -328,7 +339,10 @@ fn a_sweep_tells_what_every_entry_of_the_vault_is() {
     let object = |number| format!("{number} of job {JOB}");
     let expected = [Verdict::Retained, Verdict::Unreferenced, Verdict::InProgress];
     let expected = (1..).map(object).zip(expected).collect::<Vec<_>>();
-    assert_eq!(found, expected.iter().map(|(object, verdict)| (object.as_str(), *verdict)).collect::<Vec<_>>());
+    assert_eq!(
+        found,
+        expected.iter().map(|(object, verdict)| (object.as_str(), *verdict)).collect::<Vec<_>>()
+    );
     assert_eq!(storage.vault().contents().len(), 2);
 }
 
@@ -340,7 +354,10 @@ fn without_files_a_savepoint_is_refused_with_what_to_do() {
     for target in [None, Some("/sp")] {
         let error = block_on(coordinator.begin_savepoint(ONE, target)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("build it with files, or use FileSystemCheckpointStorage"), "{error}");
+        assert!(
+            error.to_string().contains("build it with files, or use FileSystemCheckpointStorage"),
+            "{error}"
+        );
     }
 }
 
@@ -349,7 +366,10 @@ fn without_files_a_checkpoint_path_is_not_passed_over() {
     let storage = JobManagerCheckpointStorage::new().with_checkpoint_path(path("file:///c"));
     let error = block_on(storage.open(JOB)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("file:/c") && error.to_string().contains("build it with files"), "{error}");
+    assert!(
+        error.to_string().contains("file:/c") && error.to_string().contains("build it with files"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::session::{Session, Taken};
 use crate::state::{JOB, OTHER_JOB, in_file};
 use crate::{Capability, Fresh, Subject, Verdict};
 use std::sync::Arc;
+use stillframe_model::StateDirectory;
 use stillframe_storage::{CompletedLocation, ErrorKind, Ownership, SweepMode};
 
 /// A snapshot of another job, and the job that is to begin with it.
@@ -23,19 +24,25 @@ async fn snapshot(subject: &Subject, ownership: Ownership) -> Result<Snapshot, V
         other.draw();
     }
     let checkpoint = other.complete(&[]).await;
-    let (taken, found) = match (subject.storage().resolve(&checkpoint.pointer).await, subject.savepoint_target()) {
-        (Ok(found), _) => (checkpoint, found),
-        (Err(_), Some(target)) => {
-            let savepoint = other.savepoint(Some(target)).await;
-            let found = subject.storage().resolve(&savepoint.pointer).await;
-            (savepoint, found.expect("a savepoint has an address"))
-        }
-        (Err(_), None) => return Err(Verdict::skipped("its checkpoints have no address, and nobody said where savepoints can go")),
-    };
+    let (taken, found) =
+        match (subject.storage().resolve(&checkpoint.pointer).await, subject.savepoint_target()) {
+            (Ok(found), _) => (checkpoint, found),
+            (Err(_), Some(target)) => {
+                let savepoint = other.savepoint(Some(target)).await;
+                let found = subject.storage().resolve(&savepoint.pointer).await;
+                (savepoint, found.expect("a savepoint has an address"))
+            }
+            (Err(_), None) => {
+                return Err(Verdict::skipped(
+                    "its checkpoints have no address, and nobody said where savepoints can go",
+                ));
+            }
+        };
     let session = subject.run(JOB).await;
     let lacking = match ownership {
         Ownership::Taken => Capability::TakenSnapshots,
         Ownership::Left => Capability::LeftSnapshots,
+        Ownership::Unclaimed => Capability::UnclaimedSnapshots,
     };
     if subject.lacks(lacking) {
         let adopted = session.coordinator.adopt(found, taken.id, ownership).await;
@@ -54,7 +61,7 @@ pub async fn a_taken_snapshot_is_a_checkpoint_of_the_job(fresh: Fresh<'_>) -> Ve
     };
     let adopted = session.coordinator.adopt(found, taken.id, Ownership::Taken).await;
     let claim = adopted.expect("a snapshot can be taken over");
-    assert_eq!(claim.retained, [taken.id]);
+    assert_eq!((&claim.retained[..], &claim.left[..]), (&[taken.id][..], &[][..]));
     assert!(claim.next > taken.id, "{:?}", claim.next);
     session.assert_intact(&taken).await;
     drop(session);
@@ -99,9 +106,40 @@ pub async fn a_left_snapshot_is_no_checkpoint_of_the_job(fresh: Fresh<'_>) -> Ve
     let adopted = session.coordinator.adopt(found, taken.id, Ownership::Left).await;
     let claim = adopted.expect("a snapshot can be left to its owner");
     assert_eq!(claim.retained, []);
+    assert!(claim.next > taken.id, "{:?}", claim.next);
     session.coordinator.begin_checkpoint(claim.next).await.expect("the id that it was told is free");
     drop(session);
     assert_eq!(subject.run(JOB).await.claimed.retained, []);
+    Verdict::Shown
+}
+
+/// A snapshot of which nothing is claimed only says from where on the ids go.
+pub async fn an_unclaimed_snapshot_is_only_the_beginning(fresh: Fresh<'_>) -> Verdict {
+    let subject = fresh();
+    let Snapshot { taken, found, session } = match snapshot(&subject, Ownership::Unclaimed).await {
+        Ok(snapshot) => snapshot,
+        Err(verdict) => return verdict,
+    };
+    let mut outside = Vec::new();
+    for (handle, _) in &taken.states {
+        outside.extend(handle.file().and_then(|file| found.foreign(file)).map(|file| in_file(handle, file)));
+    }
+    let adopted = session.coordinator.adopt(found, taken.id, Ownership::Unclaimed).await;
+    let claim = adopted.expect("a job can begin with a snapshot");
+    assert_eq!((&claim.retained[..], &claim.left[..]), (&[][..], &[][..]));
+    assert!(claim.next > taken.id, "{:?}", claim.next);
+    drop(session);
+    let session = subject.run(JOB).await;
+    assert!(session.claimed.next > taken.id, "{:?}", session.claimed.next);
+    let own = session.complete(&[]).await;
+    let found = session.open(own.id).await;
+    for handle in &outside {
+        let read = found.read(handle).await;
+        assert_eq!(read.expect_err("nobody said that it may be read").kind(), ErrorKind::InvalidPointer);
+    }
+    session.coordinator.sweep(SweepMode::Remove).await.expect("a sweep succeeds");
+    let found = subject.storage().resolve(&taken.pointer).await.expect("it is still where it was");
+    taken.assert_at(&*found).await;
     Verdict::Shown
 }
 
@@ -148,6 +186,12 @@ pub async fn state_of_a_left_snapshot_can_be_referred_to(fresh: Fresh<'_>) -> Ve
     }
     let adopted = session.coordinator.adopt(found, taken.id, Ownership::Left).await;
     let claim = adopted.expect("a snapshot can be left to its owner");
+    for (handle, _) in &referred {
+        let Some(StateDirectory::Foreign(address)) = handle.file().map(|file| &file.directory) else {
+            panic!("what is elsewhere has an address: {handle:?}")
+        };
+        assert!(claim.left.contains(address), "{address} is not in {:?}", claim.left);
+    }
     let begun = session.coordinator.begin_checkpoint(claim.next).await;
     let location = begun.expect("the id that it was told is free");
     session.commit(claim.next, &location, &referred, &[]).await;
@@ -162,7 +206,7 @@ pub async fn state_of_a_left_snapshot_can_be_referred_to(fresh: Fresh<'_>) -> Ve
 
 /// A job that has a checkpoint with a higher id of its own does not begin with an older snapshot.
 pub async fn a_snapshot_does_not_go_before_own_checkpoints(fresh: Fresh<'_>) -> Verdict {
-    for ownership in [Ownership::Left, Ownership::Taken] {
+    for ownership in [Ownership::Left, Ownership::Taken, Ownership::Unclaimed] {
         let subject = fresh();
         let Snapshot { taken, found, session } = match snapshot(&subject, ownership).await {
             Ok(snapshot) => snapshot,
@@ -181,7 +225,7 @@ pub async fn a_snapshot_does_not_go_before_own_checkpoints(fresh: Fresh<'_>) -> 
 
 /// Whoever lost the job takes nothing over for it.
 pub async fn a_fenced_coordinator_adopts_nothing(fresh: Fresh<'_>) -> Verdict {
-    for ownership in [Ownership::Left, Ownership::Taken] {
+    for ownership in [Ownership::Left, Ownership::Taken, Ownership::Unclaimed] {
         let subject = fresh();
         let Snapshot { taken, found, session } = match snapshot(&subject, ownership).await {
             Ok(snapshot) => snapshot,

@@ -49,7 +49,8 @@ pub async fn what_was_not_begun_cannot_be_committed(fresh: Fresh<'_>) {
     let subject = fresh();
     let session = subject.run(JOB).await;
     let id = session.draw();
-    let committed = session.coordinator.commit(id, &LocationReference::Default, session.metadata(id, &[]), &[]).await;
+    let committed =
+        session.coordinator.commit(id, &LocationReference::Default, session.metadata(id, &[]), &[]).await;
     let kind = committed.expect_err("nothing was begun").kind();
     assert!(!matches!(kind, ErrorKind::OutcomeUnknown | ErrorKind::Fenced), "{kind:?}");
     assert_eq!(session.retained().await, []);

@@ -18,7 +18,7 @@ pub async fn opening_creates_nothing(fresh: Fresh<'_>) {
 pub async fn a_new_job_has_nothing(fresh: Fresh<'_>) {
     let subject = fresh();
     let session = subject.run(JOB).await;
-    let nothing = Claim { retained: vec![], next: CheckpointId::FIRST, ended: None };
+    let nothing = Claim { retained: vec![], next: CheckpointId::FIRST, ended: None, left: vec![] };
     assert_eq!(session.claimed, nothing);
     assert_eq!(subject.residue(), [""; 0]);
 }
@@ -46,6 +46,7 @@ pub async fn a_second_coordinator_fences_the_first(fresh: Fresh<'_>) {
     let subject = fresh();
     let first = subject.run(JOB).await;
     let (id, location) = first.leave_incomplete().await;
+    let (later, later_location) = first.place().await;
     let second = subject.run(JOB).await;
     let committed = first.coordinator.commit(id, &location, first.metadata(id, &[]), &[]).await;
     assert_eq!(committed.expect_err("somebody else holds the job").kind(), ErrorKind::Fenced);
@@ -53,7 +54,8 @@ pub async fn a_second_coordinator_fences_the_first(fresh: Fresh<'_>) {
     assert_eq!(claimed.expect_err("it is not taken back").kind(), ErrorKind::Fenced);
     assert_eq!(second.retained().await, []);
     let taken = second.complete(&[]).await;
-    let committed = first.coordinator.commit(id, &location, first.metadata(id, &[]), &[]).await;
+    let metadata = first.metadata(later, &[]);
+    let committed = first.coordinator.commit(later, &later_location, metadata, &[]).await;
     assert_eq!(committed.expect_err("nor later").kind(), ErrorKind::Fenced);
     assert_eq!(second.retained().await, [taken.id]);
 }
@@ -66,7 +68,7 @@ pub async fn a_fenced_commit_changes_nothing(fresh: Fresh<'_>) {
     let (id, location) = first.place().await;
     let second = subject.run(JOB).await;
     let two = second.complete(&[]).await;
-    let committed = first.coordinator.commit(id, &location, first.metadata(id, &[]), &[one.id, two.id]).await;
+    let committed = first.coordinator.commit(id, &location, first.metadata(id, &[]), &[one.id]).await;
     assert_eq!(committed.expect_err("somebody else holds the job").kind(), ErrorKind::Fenced);
     // Whether it is refused or has nothing to do there is its own affair.
     let _ = first.coordinator.remove(one.id, &[]).await;
@@ -112,7 +114,11 @@ pub async fn ids_are_never_used_again(fresh: Fresh<'_>) {
     for run in 0..4 {
         let session = subject.run(JOB).await;
         let newest = used.last().copied().unwrap_or(CheckpointId::new(0));
-        assert!(session.claimed.next > newest, "run {run} was told {:?} after {newest:?}", session.claimed.next);
+        assert!(
+            session.claimed.next > newest,
+            "run {run} was told {:?} after {newest:?}",
+            session.claimed.next
+        );
         for _ in 0..=run {
             let (id, location) = session.place().await;
             assert!(used.insert(id), "{id:?} was used before");

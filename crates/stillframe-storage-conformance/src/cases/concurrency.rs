@@ -38,7 +38,11 @@ pub async fn concurrent_streams_do_not_mix(fresh: Fresh<'_>) {
     session.commit(id, &location, &written, &[]).await;
     let found = session.open(id).await;
     for (handle, state) in written {
-        assert!(found.read(&handle).await.expect("state can be read") == state, "{} bytes differ", state.len());
+        assert!(
+            found.read(&handle).await.expect("state can be read") == state,
+            "{} bytes differ",
+            state.len()
+        );
     }
 }
 
@@ -51,7 +55,8 @@ pub async fn tasks_sync_together(fresh: Fresh<'_>) {
         let written = at_once(|thread| {
             let state = pattern(MEDIUM, thread);
             let worker = session.access.worker();
-            let write = crate::session::write(&*worker, (id, &location), StateScope::Exclusive, &state, MEDIUM);
+            let write =
+                crate::session::write(&*worker, (id, &location), StateScope::Exclusive, &state, MEDIUM);
             let handle = block_on(write);
             block_on(worker.sync(id, &location)).expect("what was finished can be made durable");
             (handle, state)

@@ -50,6 +50,10 @@ pub async fn a_rebuilt_worker_writes_for_the_coordinator(fresh: Fresh<'_>) {
     session.commit(id, &location, &written, &[]).await;
     let found = session.open(id).await;
     for (handle, state) in written {
-        assert!(found.read(&handle).await.expect("state can be read") == state, "{} bytes differ", state.len());
+        assert!(
+            found.read(&handle).await.expect("state can be read") == state,
+            "{} bytes differ",
+            state.len()
+        );
     }
 }

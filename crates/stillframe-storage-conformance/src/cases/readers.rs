@@ -80,7 +80,8 @@ pub async fn a_wrong_offset_is_refused(fresh: Fresh<'_>) -> Verdict {
     let verdict = each_file(fresh, async |found, handle, _| {
         let StateHandle::Segment(segment) = handle else { return };
         let right = segment.offset;
-        for wrong in [right.wrapping_sub(1), right + 1, right + segment.len, u64::MAX - segment.len, u64::MAX] {
+        for wrong in [right.wrapping_sub(1), right + 1, right + segment.len, u64::MAX - segment.len, u64::MAX]
+        {
             let mut segment = segment.clone();
             segment.offset = wrong;
             assert_refused(found, &StateHandle::Segment(segment), &[ErrorKind::Corrupt]).await;

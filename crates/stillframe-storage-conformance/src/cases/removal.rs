@@ -107,7 +107,11 @@ pub async fn shared_state_outlives_the_checkpoint_that_wrote_it(fresh: Fresh<'_>
     let session = subject.run(JOB).await;
     let found = session.open(two.id).await;
     for (handle, state) in shared {
-        assert!(found.read(&handle).await.expect("it is still there") == state, "{} bytes differ", state.len());
+        assert!(
+            found.read(&handle).await.expect("it is still there") == state,
+            "{} bytes differ",
+            state.len()
+        );
     }
 }
 

@@ -46,7 +46,8 @@ pub async fn large_state_round_trips(fresh: Fresh<'_>) {
 
 /// The boundaries between writes leave no trace.
 pub async fn state_written_in_pieces_round_trips(fresh: Fresh<'_>) {
-    for (len, piece) in [(100, 1), (MEDIUM, 4_099), (MEDIUM, MEDIUM - 1), (LARGE, 65_537), (LARGE, LARGE - 1)] {
+    for (len, piece) in [(100, 1), (MEDIUM, 4_099), (MEDIUM, MEDIUM - 1), (LARGE, 65_537), (LARGE, LARGE - 1)]
+    {
         round_trip(fresh, StateScope::Exclusive, len, piece).await;
     }
 }
@@ -73,7 +74,11 @@ pub async fn a_handle_has_the_size_that_was_written(fresh: Fresh<'_>) {
     session.commit(id, &location, &written, &[]).await;
     let found = session.open(id).await;
     for (handle, state) in written {
-        assert!(found.read(&handle).await.expect("state can be read") == state, "{} bytes differ", state.len());
+        assert!(
+            found.read(&handle).await.expect("state can be read") == state,
+            "{} bytes differ",
+            state.len()
+        );
     }
 }
 
@@ -121,7 +126,11 @@ pub async fn state_can_be_written_after_a_sync(fresh: Fresh<'_>) {
     session.commit(id, &location, &written, &[]).await;
     let found = session.open(id).await;
     for (handle, state) in written {
-        assert!(found.read(&handle).await.expect("state can be read") == state, "{} bytes differ", state.len());
+        assert!(
+            found.read(&handle).await.expect("state can be read") == state,
+            "{} bytes differ",
+            state.len()
+        );
     }
 }
 
@@ -145,7 +154,11 @@ pub async fn several_checkpoints_are_written_at_once(fresh: Fresh<'_>) {
     for ((id, _), written) in [(first, &written[0]), (last, &written[2])] {
         let found = session.open(*id).await;
         for (handle, state) in written {
-            assert!(found.read(handle).await.expect("state can be read") == *state, "{} bytes differ", state.len());
+            assert!(
+                found.read(handle).await.expect("state can be read") == *state,
+                "{} bytes differ",
+                state.len()
+            );
         }
     }
 }
@@ -168,7 +181,11 @@ pub async fn several_workers_write_one_checkpoint(fresh: Fresh<'_>) {
     session.commit(id, &location, &written, &[]).await;
     let found = session.open(id).await;
     for (handle, state) in written {
-        assert!(found.read(&handle).await.expect("state can be read") == state, "{} bytes differ", state.len());
+        assert!(
+            found.read(&handle).await.expect("state can be read") == state,
+            "{} bytes differ",
+            state.len()
+        );
     }
 }
 

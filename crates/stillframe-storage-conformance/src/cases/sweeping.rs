@@ -67,7 +67,12 @@ pub async fn a_dry_run_removes_nothing_and_says_why(fresh: Fresh<'_>) {
     let before = subject.residue();
     let found = sweep(&session, SweepMode::DryRun).await;
     assert_eq!(subject.residue(), before, "a dry run removes nothing");
-    assert_eq!(found.orphans().count() == 0, left.orphans.is_empty(), "{found:?}, but there is {:?}", left.orphans);
+    assert_eq!(
+        found.orphans().count() == 0,
+        left.orphans.is_empty(),
+        "{found:?}, but there is {:?}",
+        left.orphans
+    );
     for swept in &found.found {
         assert!(!swept.object.is_empty(), "each line names an object");
         assert!(swept.to_string().len() > swept.object.len() + 2, "each line gives a reason: {swept}");
@@ -91,7 +96,11 @@ pub async fn a_sweep_removes_what_nobody_needs(fresh: Fresh<'_>) -> Verdict {
     let residue = subject.residue();
     let survivors = left.orphans.iter().filter(|name| residue.contains(name)).collect::<Vec<_>>();
     assert_eq!(survivors, Vec::<&String>::new());
-    assert_eq!(sweep(&session, SweepMode::DryRun).await.orphans().count(), 0, "nothing is left to be removed");
+    assert_eq!(
+        sweep(&session, SweepMode::DryRun).await.orphans().count(),
+        0,
+        "nothing is left to be removed"
+    );
     Verdict::Shown
 }
 
@@ -131,7 +140,11 @@ pub async fn a_sweep_spares_what_is_being_written(fresh: Fresh<'_>) {
     session.commit(id, &location, &written, &[]).await;
     let found = session.open(id).await;
     for (handle, state) in written {
-        assert!(found.read(&handle).await.expect("its state is there") == state, "{} bytes differ", state.len());
+        assert!(
+            found.read(&handle).await.expect("its state is there") == state,
+            "{} bytes differ",
+            state.len()
+        );
     }
 }
 

@@ -131,9 +131,12 @@ impl BlobStore for MapStore {
     async fn list(&self, directory: &BlobPath) -> Result<Vec<BlobEntry>, StorageError> {
         let prefix = format!("{}/", self.locate(directory));
         let objects = self.medium.lock();
-        let below = objects.iter().filter_map(|(address, bytes)| Some((address.strip_prefix(&prefix)?, bytes)));
+        let below =
+            objects.iter().filter_map(|(address, bytes)| Some((address.strip_prefix(&prefix)?, bytes)));
         let below = below.filter(|(name, _)| !name.contains('/'));
-        Ok(below.map(|(name, bytes)| BlobEntry { name: name.into(), is_directory: bytes.is_none() }).collect())
+        Ok(below
+            .map(|(name, bytes)| BlobEntry { name: name.into(), is_directory: bytes.is_none() })
+            .collect())
     }
 
     async fn delete(&self, path: &BlobPath) -> Result<(), StorageError> {
