@@ -1,17 +1,45 @@
+use crate::session::Session;
 use bytes::Bytes;
 use core::fmt;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use stillframe_model::{CheckpointId, JobId, LocationReference, StateHandle, StorageDescriptor};
-use stillframe_storage::{CheckpointStorage, CoordinatorStorage, StorageAccess, StorageError, WorkerStorage};
+use stillframe_model::{CheckpointId, CheckpointMetadata, JobId, Pointer, StorageDescriptor};
+use stillframe_storage::{CheckpointStorage, StorageError};
+
+/// How metadata is written.
+pub(crate) type Encode = Arc<dyn Fn(&CheckpointMetadata) -> Bytes + Send + Sync>;
 
 type Rebuild = Box<dyn Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError>>;
 
-/// The storage under test, empty and not used by anybody else.
+/// What a storage may leave out. It then refuses what belongs to it, in the way that the traits say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Capability {
+    /// Savepoints, which belong to whoever asked for them.
+    Savepoints,
+    /// State that tasks look after themselves.
+    TaskOwnedState,
+    /// Taking over a snapshot of another job, to remove it later.
+    TakenSnapshots,
+    /// Beginning with a snapshot of another job, to whose state checkpoints then refer.
+    LeftSnapshots,
+    /// Beginning with a snapshot of another job, to whose state no checkpoint refers.
+    UnclaimedSnapshots,
+}
+
+/// The storage under test, empty and not used by anybody else, and what the cases may do to it behind its back.
 pub struct Subject {
     storage: Arc<dyn CheckpointStorage>,
     rebuild: Rebuild,
+    lacking: BTreeMap<Capability, String>,
+    metadata: Encode,
     residue: Option<Box<dyn Fn() -> Vec<String>>>,
+    savepoint_target: Option<String>,
+    foreign: Option<Box<dyn Fn(JobId, CheckpointId) -> String>>,
+    damage: Option<Box<dyn Fn(&str)>>,
+    outage: Option<Box<dyn Fn(bool)>>,
+    relocation: Option<Box<dyn Fn(&Pointer) -> Pointer>>,
     kept: Vec<Box<dyn Any>>,
 }
 
@@ -21,14 +49,83 @@ impl Subject {
         storage: Arc<dyn CheckpointStorage>,
         rebuild: impl Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError> + 'static,
     ) -> Self {
-        Self { storage, rebuild: Box::new(rebuild), residue: None, kept: Vec::new() }
+        Self {
+            storage,
+            rebuild: Box::new(rebuild),
+            lacking: BTreeMap::new(),
+            metadata: Arc::new(|metadata| {
+                Bytes::from(format!("metadata of {} of job {}", metadata.checkpoint, metadata.job))
+            }),
+            residue: None,
+            savepoint_target: None,
+            foreign: None,
+            damage: None,
+            outage: None,
+            relocation: None,
+            kept: Vec::new(),
+        }
     }
 
-    /// How to see what the storage occupies right now, as the names of its files or of whatever it counts.
-    /// With it the cases can tell a leak, which the traits do not show.
+    /// Says what the storage does not do, and why. The cases then show that it refuses.
+    #[must_use]
+    pub fn lacking(mut self, capability: Capability, why: impl Into<String>) -> Self {
+        self.lacking.insert(capability, why.into());
+        self
+    }
+
+    /// How metadata is written, for a storage that looks into it, as one does to see which shared files are referred to. Without
+    /// it the cases write a text that names the checkpoint.
+    #[must_use]
+    pub fn with_metadata(
+        mut self,
+        encode: impl Fn(&CheckpointMetadata) -> Bytes + Send + Sync + 'static,
+    ) -> Self {
+        self.metadata = Arc::new(encode);
+        self
+    }
+
+    /// How to see the state and metadata that the storage occupies right now, as the names of its files or of whatever it
+    /// counts, without what it needs for its own administration. With it the cases can tell a leak, which the traits do not
+    /// show.
     #[must_use]
     pub fn with_residue(mut self, residue: impl Fn() -> Vec<String> + 'static) -> Self {
         self.residue = Some(Box::new(residue));
+        self
+    }
+
+    /// An address below which savepoints can go.
+    #[must_use]
+    pub fn with_savepoint_target(mut self, address: impl Into<String>) -> Self {
+        self.savepoint_target = Some(address.into());
+        self
+    }
+
+    /// How to put something that is not the storage's into the place of one checkpoint. It returns the name by which
+    /// the [residue](Self::with_residue) shows it.
+    #[must_use]
+    pub fn with_foreign(mut self, put: impl Fn(JobId, CheckpointId) -> String + 'static) -> Self {
+        self.foreign = Some(Box::new(put));
+        self
+    }
+
+    /// How to change one bit in the middle of what the [residue](Self::with_residue) shows under a name.
+    #[must_use]
+    pub fn with_damage(mut self, damage: impl Fn(&str) + 'static) -> Self {
+        self.damage = Some(Box::new(damage));
+        self
+    }
+
+    /// How to let everything that the storage writes fail from now on (`true`), and succeed again (`false`).
+    #[must_use]
+    pub fn with_outage(mut self, outage: impl Fn(bool) + 'static) -> Self {
+        self.outage = Some(Box::new(outage));
+        self
+    }
+
+    /// How to move a savepoint elsewhere, as a person would with the tools of the medium. It returns the new address.
+    #[must_use]
+    pub fn with_relocation(mut self, relocate: impl Fn(&Pointer) -> Pointer + 'static) -> Self {
+        self.relocation = Some(Box::new(relocate));
         self
     }
 
@@ -47,92 +144,63 @@ impl Subject {
         (self.rebuild)(descriptor).expect("a storage's own descriptor builds it again")
     }
 
-    /// What is occupied now; always nothing for a storage that cannot tell.
-    pub(crate) fn residue(&self) -> Vec<String> {
-        self.residue.as_ref().map(|list| list()).unwrap_or_default()
+    /// Whether it says that it does not do this.
+    pub(crate) fn lacks(&self, capability: Capability) -> bool {
+        self.lacking.contains_key(&capability)
     }
 
-    pub(crate) async fn open(&self, job: JobId) -> Session {
-        let access = self.storage.open(job).await.expect("a fresh storage opens");
-        Session { coordinator: access.coordinator(), worker: access.worker(), access }
+    /// What is occupied now; always nothing for a storage that cannot tell.
+    pub(crate) fn residue(&self) -> Vec<String> {
+        let mut residue = self.residue.as_ref().map(|list| list()).unwrap_or_default();
+        residue.sort();
+        residue
+    }
+
+    /// What is occupied now and was not before.
+    pub(crate) fn new_since(&self, before: &[String]) -> Vec<String> {
+        let mut residue = self.residue();
+        residue.retain(|name| !before.contains(name));
+        residue
+    }
+
+    pub(crate) fn savepoint_target(&self) -> Option<&str> {
+        self.savepoint_target.as_deref()
+    }
+
+    pub(crate) fn foreign(&self) -> Option<&dyn Fn(JobId, CheckpointId) -> String> {
+        self.foreign.as_deref()
+    }
+
+    pub(crate) fn damage(&self) -> Option<&dyn Fn(&str)> {
+        self.damage.as_deref()
+    }
+
+    pub(crate) fn outage(&self) -> Option<&dyn Fn(bool)> {
+        self.outage.as_deref()
+    }
+
+    pub(crate) fn relocation(&self) -> Option<&dyn Fn(&Pointer) -> Pointer> {
+        self.relocation.as_deref()
+    }
+
+    /// A new run of a job: the storage is opened, and the job claimed.
+    pub(crate) async fn run(&self, job: JobId) -> Session {
+        self.run_on(&*self.storage, job).await
+    }
+
+    /// The same on another storage of its kind.
+    pub(crate) async fn run_on(&self, storage: &dyn CheckpointStorage, job: JobId) -> Session {
+        Session::begin(storage, job, Arc::clone(&self.metadata)).await
     }
 }
 
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subject").field("storage", &self.storage).finish_non_exhaustive()
+        let lacking = self.lacking.keys();
+        let lacking = lacking.collect::<Vec<_>>();
+        f.debug_struct("Subject")
+            .field("storage", &self.storage)
+            .field("lacking", &lacking)
+            .finish_non_exhaustive()
     }
-}
-
-/// One job's views of the storage under test, with the few steps that most cases take.
-pub(crate) struct Session {
-    pub(crate) access: Arc<dyn StorageAccess>,
-    pub(crate) coordinator: Arc<dyn CoordinatorStorage>,
-    pub(crate) worker: Arc<dyn WorkerStorage>,
-}
-
-impl Session {
-    pub(crate) async fn begin(&self, checkpoint: CheckpointId) -> LocationReference {
-        self.coordinator.begin_checkpoint(checkpoint).await.expect("an id that was not used can be begun")
-    }
-
-    /// Writes state in pieces of `piece` bytes.
-    pub(crate) async fn write(
-        &self,
-        checkpoint: CheckpointId,
-        location: &LocationReference,
-        state: &Bytes,
-        piece: usize,
-    ) -> StateHandle {
-        let mut stream = self.worker.create(checkpoint, location).await.expect("a stream can be created");
-        let mut rest = state.clone();
-        while !rest.is_empty() {
-            let bytes = rest.split_to(piece.min(rest.len()));
-            stream.write(bytes).await.expect("state can be written");
-            assert_eq!(stream.position(), (state.len() - rest.len()) as u64, "position after a write");
-        }
-        let handle = stream.finish().await.expect("a stream can be finished");
-        handle.expect("a stream that was written to has a handle")
-    }
-
-    /// Begins and publishes a checkpoint whose metadata tells its id.
-    pub(crate) async fn complete(&self, checkpoint: CheckpointId) -> LocationReference {
-        let location = self.begin(checkpoint).await;
-        self.publish(checkpoint, &location).await;
-        location
-    }
-
-    pub(crate) async fn publish(&self, checkpoint: CheckpointId, location: &LocationReference) {
-        let published = self.coordinator.publish(checkpoint, location, metadata_of(checkpoint)).await;
-        published.expect("a checkpoint that was begun can be published");
-    }
-
-    /// Asserts that a checkpoint is there with the metadata that [`complete`](Self::complete) gave it.
-    pub(crate) async fn assert_readable(&self, checkpoint: CheckpointId) {
-        let found = self.coordinator.open_checkpoint(checkpoint).await.expect("a published checkpoint opens");
-        let metadata = found.metadata().await.expect("its metadata can be read");
-        assert_eq!(metadata, metadata_of(checkpoint), "metadata of checkpoint {checkpoint}");
-    }
-}
-
-pub(crate) fn metadata_of(checkpoint: CheckpointId) -> Bytes {
-    Bytes::from(format!("metadata of {checkpoint}"))
-}
-
-pub(crate) const fn id(number: u64) -> CheckpointId {
-    CheckpointId::new(number)
-}
-
-pub(crate) const JOB: JobId = JobId::from_bytes(*b"conformance-job1");
-pub(crate) const OTHER_JOB: JobId = JobId::from_bytes(*b"conformance-job2");
-
-/// Bytes that differ from one place to the next and from one `salt` to another, so that a mix-up shows.
-pub(crate) fn pattern(len: usize, salt: u64) -> Bytes {
-    let mut state = salt.wrapping_mul(2).wrapping_add(1);
-    let mut next = || {
-        // A multiplicative congruential generator; its upper bits are good enough to tell bytes apart.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
 }

@@ -123,7 +123,8 @@ impl CoordinatorStorage for VaultCoordinator {
     ) -> Result<Claim, StorageError> {
         let holder = self.holder("adopt snapshot")?;
         match ownership {
-            Ownership::Left | Ownership::Unclaimed => self.vault.adopt(holder, checkpoint, snapshot),
+            Ownership::Left => self.vault.adopt(holder, checkpoint, Some(snapshot)),
+            Ownership::Unclaimed => self.vault.adopt(holder, checkpoint, None),
             Ownership::Taken => {
                 self.vault.claim_again(holder)?;
                 Err(StorageError::new(ErrorKind::Unsupported, "adopt snapshot", checkpoint.to_string())

@@ -2,7 +2,7 @@ use crate::ids::Ids;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stillframe_model::{CheckpointId, JobId, JobStatus};
+use stillframe_model::{CheckpointId, JobId, JobStatus, Name, StateDirectory, StateFile};
 use stillframe_storage::{
     Claim, CompletedLocation, ErrorKind, StorageError, Sweep, SweepMode, Swept, Verdict,
 };
@@ -32,7 +32,8 @@ struct Job {
 impl Job {
     fn claim(&self) -> Claim {
         let retained = self.complete.keys().copied().collect();
-        Claim { retained, next: self.used.next(), ended: self.ended, left: Vec::new() }
+        let left = self.left.iter().flat_map(|snapshot| addresses(&**snapshot)).collect();
+        Claim { retained, next: self.used.next(), ended: self.ended, left }
     }
 
     fn drop_all(&mut self, dropped: &[CheckpointId]) {
@@ -130,11 +131,12 @@ impl Vault {
         })
     }
 
+    /// Begins behind a snapshot, to which checkpoints may refer if it is `left`.
     pub(crate) fn adopt(
         &self,
         holder: Holder,
         checkpoint: CheckpointId,
-        snapshot: Arc<dyn CompletedLocation>,
+        left: Option<Arc<dyn CompletedLocation>>,
     ) -> Result<Claim, StorageError> {
         const OPERATION: &str = "adopt snapshot";
         self.held(holder, OPERATION, Some(checkpoint), |job| {
@@ -143,7 +145,7 @@ impl Vault {
                     .with_detail(format!("the job has a checkpoint {newest} of its own")));
             }
             job.used.all_up_to(checkpoint);
-            job.left.push(snapshot);
+            job.left.extend(left);
             Ok(job.claim())
         })
     }
@@ -243,6 +245,17 @@ impl Vault {
         // Whatever may panic in a change comes before the first assignment, so a panic cannot have left half of one behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The directories of a snapshot to whose files others can refer.
+fn addresses(snapshot: &dyn CompletedLocation) -> impl Iterator<Item = Arc<str>> {
+    let any = Name::new("any").ok();
+    let files = [StateDirectory::Exclusive, StateDirectory::Shared]
+        .map(|directory| any.clone().map(|name| StateFile { directory, name }));
+    files.into_iter().flatten().filter_map(|file| match snapshot.foreign(&file)?.directory {
+        StateDirectory::Foreign(address) => Some(address),
+        _ => None,
+    })
 }
 
 fn refusal(

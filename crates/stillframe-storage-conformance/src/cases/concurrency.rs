@@ -1,0 +1,140 @@
+//! Many at once: every trait here is used from several threads.
+
+use crate::Fresh;
+use crate::state::{JOB, LARGE, MEDIUM, pattern};
+use bytes::Bytes;
+use futures_executor::block_on;
+use std::thread;
+use stillframe_model::CheckpointId;
+use stillframe_storage::{ErrorKind, StateScope};
+
+/// How many threads there are.
+const THREADS: u64 = 8;
+
+/// Runs the same on several threads at once.
+fn at_once<T: Send>(work: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect::<Vec<_>>();
+        threads.into_iter().map(|thread| thread.join().expect("no thread panics")).collect()
+    })
+}
+
+/// Many threads create, write and finish streams of one checkpoint at once.
+pub async fn concurrent_streams_do_not_mix(fresh: Fresh<'_>) {
+    let subject = fresh();
+    let session = subject.run(JOB).await;
+    let (id, location) = session.place().await;
+    let written = at_once(|thread| {
+        let lens = [10, 5_000, MEDIUM, LARGE / 2 + 1].into_iter().zip(thread * 10..);
+        let states = lens.map(|(len, salt)| pattern(len, salt));
+        let scope = if thread % 2 == 0 { StateScope::Exclusive } else { StateScope::Shared };
+        let write = async |state: Bytes| (session.write((id, &location), scope, &state, 4_099).await, state);
+        let written = states.map(|state| block_on(write(state))).collect::<Vec<_>>();
+        block_on(session.sync(id, &location));
+        written
+    });
+    let written = written.concat();
+    session.commit(id, &location, &written, &[]).await;
+    let found = session.open(id).await;
+    for (handle, state) in written {
+        assert!(
+            found.read(&handle).await.expect("state can be read") == state,
+            "{} bytes differ",
+            state.len()
+        );
+    }
+}
+
+/// Each task finishes its own state and syncs. Whoever is told that it is durable may rely on that for its own part.
+pub async fn tasks_sync_together(fresh: Fresh<'_>) {
+    let subject = fresh();
+    let session = subject.run(JOB).await;
+    for _ in 0..3 {
+        let (id, location) = session.place().await;
+        let written = at_once(|thread| {
+            let state = pattern(MEDIUM, thread);
+            let worker = session.access.worker();
+            let write =
+                crate::session::write(&*worker, (id, &location), StateScope::Exclusive, &state, MEDIUM);
+            let handle = block_on(write);
+            block_on(worker.sync(id, &location)).expect("what was finished can be made durable");
+            (handle, state)
+        });
+        session.commit(id, &location, &written, &[]).await;
+        let found = session.open(id).await;
+        for (handle, state) in written {
+            assert!(found.read(&handle).await.expect("state can be read") == state);
+        }
+    }
+}
+
+/// Many threads read the same state, each from its beginning.
+pub async fn readers_do_not_disturb_each_other(fresh: Fresh<'_>) {
+    let subject = fresh();
+    let session = subject.run(JOB).await;
+    let taken = session.complete(&[]).await;
+    let found = session.open(taken.id).await;
+    at_once(|_| block_on(taken.assert_at(&*found)));
+}
+
+/// Of several that commit the same checkpoint, one succeeds, and its metadata is what is read.
+pub async fn of_many_committers_one_wins(fresh: Fresh<'_>) {
+    let subject = fresh();
+    let session = subject.run(JOB).await;
+    let (id, location) = session.place().await;
+    let outcomes = at_once(|thread| {
+        block_on(session.coordinator.commit(id, &location, Bytes::from(format!("by {thread}")), &[]))
+    });
+    let winners = (0_u64..).zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(thread, _)| thread);
+    let [winner] = winners.collect::<Vec<_>>()[..] else {
+        panic!("not exactly one committer won: {outcomes:?}")
+    };
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    }
+    let found = session.open(id).await;
+    assert_eq!(found.metadata().await.expect("its metadata can be read"), format!("by {winner}"));
+    assert_eq!(session.retained().await, [id]);
+}
+
+/// Several coordinators take the job over from each other and commit as far as they get. Nothing that one of them was told
+/// exists is lost, and no id is used by two.
+pub async fn whatever_was_committed_survives_many_claims(fresh: Fresh<'_>) {
+    let subject = fresh();
+    let storage = subject.storage();
+    let metadata_of = |id: CheckpointId| Bytes::from(format!("metadata of {id}"));
+    let committed = at_once(|_| {
+        let access = block_on(storage.open(JOB)).expect("a storage opens");
+        let coordinator = access.coordinator();
+        let claim = match block_on(coordinator.claim()) {
+            Ok(claim) => claim,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+                return Vec::new();
+            }
+        };
+        let mut committed = Vec::new();
+        let mut id = claim.next;
+        for _ in 0..4 {
+            let Ok(location) = block_on(coordinator.begin_checkpoint(id)) else { break };
+            match block_on(coordinator.commit(id, &location, metadata_of(id), &[])) {
+                Ok(_) => committed.push(id),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+                    break;
+                }
+            }
+            id = id.next();
+        }
+        committed
+    });
+    let mut committed = committed.concat();
+    committed.sort_unstable();
+    let session = subject.run(JOB).await;
+    assert_eq!(session.claimed.retained, committed, "what was committed, by whomever and each id once");
+    for id in committed {
+        let metadata = session.open(id).await.metadata().await;
+        assert_eq!(metadata.expect("its metadata can be read"), metadata_of(id));
+    }
+}
