@@ -73,6 +73,7 @@ struct Content {
     files: BTreeMap<Name, Bytes>,
     names: u64,
     next: u64,
+    claims: u64,
     begun: BTreeSet<CheckpointId>,
     discarded: BTreeSet<CheckpointId>,
     retained: BTreeMap<CheckpointId, Bytes>,
@@ -138,8 +139,10 @@ impl Shelf {
         if !content.begun.contains(&checkpoint) || content.discarded.contains(&checkpoint) {
             return Err(error(ErrorKind::NotFound));
         }
-        let was = content.dropped.contains(&checkpoint);
-        if (into(&mut content).contains_key(&checkpoint) || was) && !self.has(repeats) {
+        let is_complete = content.dropped.contains(&checkpoint)
+            || content.retained.contains_key(&checkpoint)
+            || content.savepoints.contains_key(&checkpoint);
+        if is_complete && !self.has(repeats) {
             return Err(error(ErrorKind::AlreadyExists));
         }
         into(&mut content).insert(checkpoint, metadata);
@@ -197,17 +200,20 @@ impl CoordinatorStorage for Shelf {
         self.check_fence()?;
         let mut content = self.lock();
         let used = content.begun.last().map_or(0, |last| last.get());
-        let wrongs =
-            [(Fault::NextGoesBack, content.next.saturating_sub(1).max(used + 1)), (Fault::NextIsUsed, used)];
         content.next = content.next.max(used + 5);
+        content.claims += 1;
         let mut retained = content.retained.keys().copied().collect::<Vec<_>>();
         match self.fault {
             Fault::RetainedDescends => retained.reverse(),
             Fault::ForgetsRetained => drop(retained.pop()),
             _ => {}
         }
-        let wrong = wrongs.iter().find(|(fault, next)| self.has(*fault) && *next > 0);
-        let next = CheckpointId::new(wrong.map_or(content.next, |(_, next)| *next));
+        let next = match self.fault {
+            Fault::NextGoesBack => 1_000 - content.claims,
+            Fault::NextIsUsed if used > 0 => used,
+            _ => content.next,
+        };
+        let next = CheckpointId::new(next);
         let ended = content.ended.filter(|_| !self.has(Fault::ForgetsEnd));
         Ok(Claim { retained, next, ended })
     }
