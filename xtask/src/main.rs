@@ -47,9 +47,8 @@ enum Verb {
     Bench {
         /// Which one; a name that does not exist lists those that do
         name: String,
-        /// Also write the figures to this file, as a JSON list
-        #[arg(long, value_name = "FILE")]
-        json: Option<PathBuf>,
+        #[command(flatten)]
+        options: bench::Options,
     },
     /// Run one tier of evidence, or `all`
     Prove {
@@ -86,7 +85,7 @@ fn open(verb: Verb, console: &mut Console) -> Result<bool, Error> {
     match verb {
         Verb::Ci => ci::run(console, &workspace),
         Verb::Fix => fix::run(console, &workspace),
-        Verb::Bench { name, json } => bench::run(console, &workspace, &name, json.as_deref()),
+        Verb::Bench { name, options } => bench::run(console, &workspace, &name, &options),
         Verb::Prove { name, json, deep, seed } => {
             let size = if deep { proofs::Size::Deep } else { proofs::Size::Ci };
             proofs::prove(console, &workspace, &name, json.as_deref(), size, seed)

@@ -1,6 +1,6 @@
 //! The config after [`resolve`](crate::CheckpointConfig::resolve): always valid, grouped by who reads it.
 
-use crate::ExternalizedCheckpointRetention;
+use crate::{ExternalizedCheckpointRetention, RecoveryClaimMode};
 use core::num::NonZeroU32;
 use core::time::Duration;
 use stillframe_model::{CheckpointId, JobStatus, Pointer, StorageDescriptor};
@@ -116,6 +116,8 @@ pub struct Recovery {
     pub path: Option<Pointer>,
     /// Whether state in it that no operator claims is left out instead of refused.
     pub ignore_unclaimed_state: bool,
+    /// Who owns it from then on.
+    pub claim_mode: RecoveryClaimMode,
     /// When this checkpoint is restored, records that its barriers had overtaken are not.
     pub ignored_in_flight_data: Option<CheckpointId>,
 }

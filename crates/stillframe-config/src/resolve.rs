@@ -79,6 +79,7 @@ impl CheckpointConfig {
             recovery: Recovery {
                 path: self.recovery_path().map(Pointer::new),
                 ignore_unclaimed_state: self.is_ignore_unclaimed_state_enabled(),
+                claim_mode: self.recovery_claim_mode(),
                 ignored_in_flight_data: self.checkpoint_id_of_ignored_in_flight_data(),
             },
         };

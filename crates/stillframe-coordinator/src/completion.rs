@@ -21,7 +21,7 @@ impl Coordinator {
             .iter()
             .filter_map(|(&checkpoint, pending)| match &pending.phase {
                 Phase::Collected(location) => Some((checkpoint, pending.kind(), location.clone())),
-                Phase::Locating(_) | Phase::Collecting(_) | Phase::Publishing(..) => None,
+                Phase::Locating(_) | Phase::Collecting(_) | Phase::Publishing { .. } => None,
             })
             .collect();
         let first = ready
@@ -43,14 +43,21 @@ impl Coordinator {
     ) {
         let op = self.operation();
         let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
-        pending.phase = Phase::Publishing(op, location.clone());
+        // Nothing but the end of this publication changes what is retained, so what is right now is right then.
+        let dropped = match pending.kind() {
+            CheckpointKind::Savepoint => Vec::new(),
+            CheckpointKind::Checkpoint | CheckpointKind::FullCheckpoint => {
+                self.retained.replaced_by(checkpoint)
+            }
+        };
+        pending.phase = Phase::Publishing { op, location: location.clone(), dropped: dropped.clone() };
         let metadata = self.plan.metadata(
             checkpoint,
             pending.kind(),
             pending.triggered.wall,
             pending.snapshots().clone(),
         );
-        effects.push(Effect::Publish { op, location, metadata });
+        effects.push(Effect::Publish { op, location, metadata, dropped });
     }
 
     pub(crate) fn published(
@@ -61,14 +68,18 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) {
         let publishing = self.pending.iter().find_map(|(&checkpoint, pending)| match &pending.phase {
-            Phase::Publishing(of, location) if *of == op => Some((checkpoint, location.clone())),
-            Phase::Locating(_) | Phase::Collecting(_) | Phase::Collected(_) | Phase::Publishing(..) => None,
+            Phase::Publishing { op: of, location, dropped } if *of == op => {
+                Some((checkpoint, location.clone(), dropped.clone()))
+            }
+            Phase::Locating(_) | Phase::Collecting(_) | Phase::Collected(_) | Phase::Publishing { .. } => {
+                None
+            }
         });
-        let Some((checkpoint, location)) = publishing else {
+        let Some((checkpoint, location, dropped)) = publishing else {
             return effects.push(Effect::Ignored(Ignored::UnknownOperation(op)));
         };
         match result {
-            Ok(pointer) => self.complete(now, checkpoint, pointer, effects),
+            Ok(pointer) => self.complete(now, checkpoint, pointer, &dropped, effects),
             Err(Fault::Failed { message }) => {
                 if let Some(pending) = self.pending.get_mut(&checkpoint) {
                     pending.phase = Phase::Collected(location);
@@ -91,6 +102,7 @@ impl Coordinator {
         now: Now,
         checkpoint: CheckpointId,
         pointer: Pointer,
+        dropped: &[CheckpointId],
         effects: &mut Vec<Effect>,
     ) {
         let Some(pending) = self.pending.remove(&checkpoint) else { return };
@@ -109,10 +121,12 @@ impl Coordinator {
         if let Origin::Person(request) = pending.origin {
             effects.push(Effect::Resolve { request, outcome: Ok(Outcome { checkpoint, pointer }) });
         }
-        if kind == CheckpointKind::Savepoint {
-            return;
+        if kind.is_savepoint() {
+            return self.shared.end(checkpoint);
         }
-        let subsumed = self.retained.admit(checkpoint);
+        self.retained.admit(checkpoint, dropped);
+        self.shared.complete(checkpoint, dropped);
+        self.full_first = false;
         if self.is_running() {
             effects.extend(self.plan.tasks().map(|task| Effect::NotifyComplete { task, checkpoint }));
             if pending.covers_end_of_data() {
@@ -130,8 +144,15 @@ impl Coordinator {
         for id in older {
             self.abort(id, FailureReason::CheckpointSubsumed, None, None, effects);
         }
-        for id in subsumed {
-            self.discard(id, LocationReference::Default, effects);
+    }
+
+    /// Removes what was dropped, as far as nothing in progress can refer to it any more.
+    pub(crate) fn remove_unneeded(&mut self, effects: &mut Vec<Effect>) {
+        for removal in self.shared.removable() {
+            let op = self.operation();
+            self.discarding.insert(op, removal.checkpoint);
+            let shared = removal.files.into_iter().collect();
+            effects.push(Effect::Remove { op, checkpoint: removal.checkpoint, shared });
         }
     }
 

@@ -6,6 +6,7 @@ use crate::recovery::Recovery;
 use crate::requests::{Decision, Facts, Origin, Requests, Waiting};
 use crate::retention::Retained;
 use crate::schedule::Schedule;
+use crate::shared::Shared;
 use crate::{Event, JobPlan, SnapshotRequest, invariants};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -22,16 +23,18 @@ use stillframe_model::{CheckpointId, FailureReason, Now, OpId, TaskId, Timestamp
 ///
 /// ```
 /// use core::time::Duration;
-/// use stillframe_config::{CheckpointConfig, GraphDescription};
+/// use std::collections::BTreeSet;
+/// use stillframe_config::{CheckpointConfig, GraphDescription, RecoveryClaimMode};
 /// use stillframe_coordinator::{Coordinator, Effect, Event, JobPlan, Recovery, VertexPlan, plan_recovery};
-/// use stillframe_model::{Attempt, JobId, Name, Now, Timestamp};
+/// use stillframe_model::{Attempt, CheckpointId, JobId, Name, Now, Timestamp};
 ///
 /// let source = VertexPlan { name: Name::new("numbers")?, parallelism: 1, max_parallelism: 128, is_source: true };
 /// let plan = JobPlan { job: JobId::from_bytes([1; 16]), attempt: Attempt::new(0), vertices: vec![source] };
 /// let mut config = CheckpointConfig::default();
 /// config.set_checkpoint_interval(Duration::from_secs(1))?;
 /// let effective = config.resolve(&GraphDescription::default())?.effective;
-/// let mut coordinator = Coordinator::new(plan, &effective, plan_recovery(&[], &[]));
+/// let fresh = plan_recovery(vec![], BTreeSet::new(), CheckpointId::FIRST, RecoveryClaimMode::NoClaim);
+/// let mut coordinator = Coordinator::new(plan, &effective, fresh);
 ///
 /// let effects = coordinator.handle(Now::default(), Event::StartPeriodic { first_after: Duration::from_millis(300) });
 /// assert_eq!(effects, []);
@@ -52,11 +55,14 @@ pub struct Coordinator {
     pub(crate) requests: Requests,
     pub(crate) pending: BTreeMap<CheckpointId, Pending>,
     pub(crate) retained: Retained,
+    pub(crate) shared: Shared,
+    /// Whether checkpoints must refer to no earlier state, because the job does not own the snapshot that it began with.
+    pub(crate) full_first: bool,
     pub(crate) tolerance: Tolerance,
     pub(crate) next_checkpoint: CheckpointId,
     next_op: OpId,
     pub(crate) last_completion: Option<Timestamp>,
-    /// Removals on their way.
+    /// Removals on their way, of checkpoints that never completed and of those that did.
     pub(crate) discarding: BTreeMap<OpId, CheckpointId>,
     /// Places that are being made for checkpoints that were given up meanwhile.
     pub(crate) abandoned: BTreeMap<OpId, CheckpointId>,
@@ -69,7 +75,7 @@ pub struct Coordinator {
 pub(crate) const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
 
 impl Coordinator {
-    /// A coordinator for a job that goes on from `recovery`. Removing its orphans is left to the caller.
+    /// A coordinator for a job that goes on from `recovery`.
     #[must_use]
     pub fn new(plan: JobPlan, config: &EffectiveConfig, recovery: Recovery) -> Self {
         Self {
@@ -80,7 +86,9 @@ impl Coordinator {
             schedule: Schedule::new(config.schedule.interval),
             requests: Requests::default(),
             pending: BTreeMap::new(),
-            retained: Retained::new(config.retention, recovery.retained),
+            retained: Retained::new(config.retention, &recovery.retained),
+            shared: Shared::new(&recovery.retained, recovery.left),
+            full_first: recovery.full_first,
             tolerance: Tolerance::new(config.tolerance),
             next_checkpoint: recovery.next,
             next_op: OpId::new(0),
@@ -161,7 +169,7 @@ impl Coordinator {
         }
     }
 
-    /// The newest completed checkpoint, by which a failed job would be restored.
+    /// The newest completed checkpoint on which the job may rely: its own, or one that it goes on sharing with its owner.
     #[must_use]
     pub fn latest_completed(&self) -> Option<CheckpointId> {
         self.retained.latest()
@@ -181,6 +189,7 @@ impl Coordinator {
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publish_next(effects);
         self.advance_ending(effects);
+        self.remove_unneeded(effects);
         while self.is_running() {
             if self.schedule.take_due(now.monotonic) {
                 self.due(effects);

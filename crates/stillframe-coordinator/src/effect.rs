@@ -1,10 +1,11 @@
 use crate::SnapshotRequest;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 use stillframe_model::{
     Barrier, CheckpointId, CheckpointKind, CheckpointMetadata, FailureReason, JobStatus, LocationReference,
-    OpId, Pointer, RequestId, TaskId, UnixMillis,
+    OpId, Pointer, RequestId, StateFile, TaskId, UnixMillis,
 };
 
 /// What a driver has to do. Plain data: it can be compared, printed, stored and replayed.
@@ -47,7 +48,8 @@ pub enum Effect {
         /// What kind of place.
         snapshot: SnapshotRequest,
     },
-    /// To the storage: make the checkpoint exist. Answered by [`Event::Published`](crate::Event::Published).
+    /// To the storage: make the checkpoint exist and those that it replaces cease to, in one step. Answered by
+    /// [`Event::Published`](crate::Event::Published).
     Publish {
         /// To match the answer.
         op: OpId,
@@ -55,8 +57,12 @@ pub enum Effect {
         location: LocationReference,
         /// What it consists of.
         metadata: CheckpointMetadata,
+        /// The retained checkpoints that it replaces, oldest first. None for a savepoint. If the publication fails, they
+        /// are what they were.
+        dropped: Vec<CheckpointId>,
     },
-    /// To the storage: remove a checkpoint. Answered by [`Event::Discarded`](crate::Event::Discarded).
+    /// To the storage: remove a checkpoint or savepoint that was not completed, with all that was written for it. Answered
+    /// by [`Event::Discarded`](crate::Event::Discarded).
     Discard {
         /// To match the answer.
         op: OpId,
@@ -65,12 +71,25 @@ pub enum Effect {
         /// Where its state was written.
         location: LocationReference,
     },
-    /// To the storage: write down how the job ended. Answered by [`Event::Concluded`](crate::Event::Concluded).
+    /// To the storage: remove a checkpoint that was completed, and dropped since by a publication or by the record of the
+    /// job's end. Answered by [`Event::Discarded`](crate::Event::Discarded).
+    Remove {
+        /// To match the answer.
+        op: OpId,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// The files that it was the last to refer to, beside those that belong to it alone. Nobody can refer to them again.
+        shared: Vec<StateFile>,
+    },
+    /// To the storage: write down how the job ended, and that some of its checkpoints are not needed any more, in one step.
+    /// Answered by [`Event::Concluded`](crate::Event::Concluded).
     Conclude {
         /// To match the answer.
         op: OpId,
         /// How it ended.
         status: JobStatus,
+        /// The retained checkpoints that this makes superfluous, oldest first.
+        dropped: Vec<CheckpointId>,
     },
     /// To the job: fail, and restart from the newest completed checkpoint if that is the job's way.
     FailJob {

@@ -7,7 +7,7 @@ use crate::effect::{Effect, Ignored};
 use crate::pending::Pending;
 use alloc::string::String;
 use alloc::vec::Vec;
-use stillframe_model::{FailureReason, JobStatus, LocationReference, OpId};
+use stillframe_model::{FailureReason, JobStatus, OpId};
 
 /// How far the end has come. Only forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +54,8 @@ impl Coordinator {
             Some(status @ (JobStatus::Finished | JobStatus::Canceled | JobStatus::Failed)) => {
                 let op = self.operation();
                 self.ending = Ending::Concluding(op, status);
-                effects.push(Effect::Conclude { op, status });
+                let dropped = self.retained.superfluous_after(status);
+                effects.push(Effect::Conclude { op, status, dropped });
             }
         }
     }
@@ -69,9 +70,9 @@ impl Coordinator {
         self.ending = Ending::Settled;
         // Without the record, a restart would find no checkpoint and do the whole job again. So they stay.
         if result.is_ok() {
-            for checkpoint in self.retained.release_at(status) {
-                self.discard(checkpoint, LocationReference::Default, effects);
-            }
+            let dropped = self.retained.superfluous_after(status);
+            self.retained.give_up(&dropped);
+            self.shared.drop_all(&dropped);
         }
     }
 
@@ -88,6 +89,7 @@ impl Coordinator {
         self.schedule.stop();
         self.discarding.clear();
         self.abandoned.clear();
+        self.shared.forget();
         self.ending = Ending::Fenced;
         effects.push(Effect::FailJob { reason, message });
     }

@@ -69,7 +69,8 @@ pub enum Event {
         /// Where the checkpoint is now.
         result: Result<Pointer, Fault>,
     },
-    /// Answers [`Effect::Discard`](crate::Effect::Discard). A failure leaves something behind, which a later recovery finds.
+    /// Answers [`Effect::Discard`](crate::Effect::Discard) and [`Effect::Remove`](crate::Effect::Remove). A failure leaves
+    /// something behind, which a later sweep finds.
     Discarded {
         /// The operation.
         op: OpId,

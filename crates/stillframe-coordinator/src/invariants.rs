@@ -3,6 +3,8 @@
 
 use crate::coordinator::Coordinator;
 use crate::ending::Ending;
+use crate::pending::Phase;
+use alloc::vec;
 
 pub(crate) fn check(coordinator: &Coordinator) {
     let pending = &coordinator.pending;
@@ -20,6 +22,26 @@ pub(crate) fn check(coordinator: &Coordinator) {
             <= coordinator.max_concurrent,
         "no more checkpoints in progress than allowed"
     );
+    for (id, pending) in pending {
+        if let Phase::Publishing { dropped, .. } = &pending.phase {
+            let replaced =
+                if pending.kind().is_savepoint() { vec![] } else { coordinator.retained.replaced_by(*id) };
+            assert_eq!(
+                *dropped, replaced,
+                "what checkpoint {id} drops was decided when its publication began"
+            );
+        }
+    }
+    if coordinator.ending != Ending::Fenced {
+        assert!(
+            coordinator.shared.pending().eq(pending.keys().copied()),
+            "the shared files of all checkpoints in progress are known, and of no others"
+        );
+        assert!(
+            coordinator.shared.retained().eq(coordinator.retained.all()),
+            "the shared files of all retained checkpoints are known, and of no others"
+        );
+    }
     if let Ending::Settled | Ending::Concluding(..) = coordinator.ending {
         assert!(pending.is_empty(), "a coordinator that has ended has no checkpoint in progress");
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   people, job ─┐                                  ┌─▶ tasks      Trigger, NotifyComplete, NotifyAborted, Close
-//!   tasks ───────┼─▶ Event ─▶ Coordinator ─▶ Effect ─┼─▶ storage    Locate, Publish, Discard, Conclude
+//!   tasks ───────┼─▶ Event ─▶ Coordinator ─▶ Effect ─┼─▶ storage    Locate, Publish, Discard, Remove, Conclude
 //!   storage ─────┤           handle(now)              ├─▶ job        FailJob
 //!   the clock ───┘              │                     └─▶ people     Resolve, Report, Ignored
 //!                               ▼
@@ -34,6 +34,7 @@ mod recovery;
 mod requests;
 mod retention;
 mod schedule;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -41,4 +42,4 @@ pub use coordinator::Coordinator;
 pub use effect::{Aborted, Completed, Effect, Ignored, Outcome, Refused, Report};
 pub use event::{Event, Fault, SnapshotRequest};
 pub use plan::{JobPlan, VertexPlan};
-pub use recovery::{Recovery, plan_recovery};
+pub use recovery::{Recovery, RetainedState, plan_recovery};

@@ -1,16 +1,16 @@
 //! One checkpoint from its trigger until all tasks have acknowledged it, or until it is given up.
 
-use crate::Fault;
 use crate::coordinator::{Coordinator, END_OF_DATA_RETRY};
 use crate::effect::{Aborted, Effect, Ignored, Report};
 use crate::failure::Verdict;
 use crate::pending::{Acknowledgement, Pending, Phase};
 use crate::requests::{Origin, Waiting};
+use crate::{Fault, SnapshotRequest};
 use alloc::string::String;
 use alloc::vec::Vec;
 use stillframe_model::{
-    Attempt, Barrier, CheckpointId, FailureReason, LocationReference, Now, OpId, TaskId, TaskSnapshot,
-    Timestamp,
+    Attempt, Barrier, CheckpointId, CheckpointKind, FailureReason, LocationReference, Now, OpId, TaskId,
+    TaskSnapshot, Timestamp,
 };
 
 impl Coordinator {
@@ -19,9 +19,14 @@ impl Coordinator {
         self.next_checkpoint = checkpoint.next();
         let op = self.operation();
         let expires = now.monotonic.after(self.timeout);
-        let pending =
-            Pending::new(request.snapshot.clone(), request.origin, now, expires, op, self.plan.tasks());
-        effects.push(Effect::Report(Report::Triggered { checkpoint, kind: pending.kind() }));
+        let kind = match request.snapshot {
+            SnapshotRequest::Savepoint { .. } => CheckpointKind::Savepoint,
+            SnapshotRequest::Checkpoint if self.full_first => CheckpointKind::FullCheckpoint,
+            SnapshotRequest::Checkpoint => CheckpointKind::Checkpoint,
+        };
+        let pending = Pending::new(kind, request.origin, now, expires, op, self.plan.tasks());
+        self.shared.begin(checkpoint, kind);
+        effects.push(Effect::Report(Report::Triggered { checkpoint, kind }));
         effects.push(Effect::Locate { op, checkpoint, snapshot: request.snapshot });
         self.pending.insert(checkpoint, pending);
     }
@@ -85,6 +90,15 @@ impl Coordinator {
         let Some(pending) = self.pending.get_mut(&checkpoint) else {
             return effects.push(Effect::Ignored(Ignored::NotPending(checkpoint)));
         };
+        // Only what counts is looked at: a repeated acknowledgement may name files that went since.
+        if pending.awaits(task)
+            && let Err(refusal) = self.shared.acknowledge(checkpoint, &snapshot)
+        {
+            // Flink only logs this and lets the checkpoint expire. What the task wrote is no use either way.
+            let cause = alloc::format!("task {task}: {refusal}");
+            let reason = FailureReason::CheckpointAsyncException;
+            return self.abort(checkpoint, reason, Some(task), Some(cause), effects);
+        }
         match pending.acknowledge(task, snapshot) {
             Acknowledgement::Accepted => {}
             Acknowledgement::Last => {
@@ -136,6 +150,7 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) {
         let Some(pending) = self.pending.remove(&checkpoint) else { return };
+        self.shared.end(checkpoint);
         let kind = pending.kind();
         effects.push(Effect::Report(Report::Aborted(Aborted {
             checkpoint,
@@ -154,7 +169,7 @@ impl Coordinator {
             Phase::Locating(op) => {
                 self.abandoned.insert(op, checkpoint);
             }
-            Phase::Collecting(location) | Phase::Collected(location) | Phase::Publishing(_, location) => {
+            Phase::Collecting(location) | Phase::Collected(location) | Phase::Publishing { location, .. } => {
                 self.discard(checkpoint, location, effects);
             }
         }

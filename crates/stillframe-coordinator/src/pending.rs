@@ -1,13 +1,15 @@
 //! One checkpoint between its trigger and its end.
 
-use crate::SnapshotRequest;
 use crate::requests::Origin;
 use alloc::collections::{BTreeMap, BTreeSet};
-use stillframe_model::{CheckpointKind, LocationReference, Now, OpId, TaskId, TaskSnapshot, Timestamp};
+use alloc::vec::Vec;
+use stillframe_model::{
+    CheckpointId, CheckpointKind, LocationReference, Now, OpId, TaskId, TaskSnapshot, Timestamp,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pending {
-    pub(crate) snapshot: SnapshotRequest,
+    kind: CheckpointKind,
     pub(crate) origin: Origin,
     pub(crate) triggered: Now,
     pub(crate) expires: Timestamp,
@@ -26,7 +28,7 @@ pub(crate) enum Phase {
     /// All state is durable; it waits for an earlier publication to end.
     Collected(LocationReference),
     /// Its metadata is on the way. It can no longer be aborted, because it may already exist.
-    Publishing(OpId, LocationReference),
+    Publishing { op: OpId, location: LocationReference, dropped: Vec<CheckpointId> },
 }
 
 /// What an acknowledgement meant.
@@ -40,7 +42,7 @@ pub(crate) enum Acknowledgement {
 
 impl Pending {
     pub(crate) fn new(
-        snapshot: SnapshotRequest,
+        kind: CheckpointKind,
         origin: Origin,
         triggered: Now,
         expires: Timestamp,
@@ -48,7 +50,7 @@ impl Pending {
         tasks: impl Iterator<Item = TaskId>,
     ) -> Self {
         Self {
-            snapshot,
+            kind,
             origin,
             triggered,
             expires,
@@ -59,10 +61,12 @@ impl Pending {
     }
 
     pub(crate) fn kind(&self) -> CheckpointKind {
-        match self.snapshot {
-            SnapshotRequest::Checkpoint => CheckpointKind::Checkpoint,
-            SnapshotRequest::Savepoint { .. } => CheckpointKind::Savepoint,
-        }
+        self.kind
+    }
+
+    /// Whether an acknowledgement by this task would be its first, which is the only one that counts.
+    pub(crate) fn awaits(&self, task: TaskId) -> bool {
+        self.not_acknowledged.contains(&task)
     }
 
     pub(crate) fn acknowledge(&mut self, task: TaskId, snapshot: TaskSnapshot) -> Acknowledgement {
@@ -81,7 +85,7 @@ impl Pending {
     }
 
     pub(crate) fn is_publishing(&self) -> bool {
-        matches!(self.phase, Phase::Publishing(..))
+        matches!(self.phase, Phase::Publishing { .. })
     }
 
     /// Whether it can still be given up: nothing that could make it exist is on its way.

@@ -1,8 +1,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use stillframe_model::{
-    Attempt, CheckpointId, CheckpointKind, CheckpointMetadata, JobId, Name, OperatorState, TaskId,
-    TaskSnapshot, UnixMillis, VertexId,
+    Attempt, CheckpointId, CheckpointKind, CheckpointMetadata, JobId, KeyedState, Name, OperatorState,
+    PartOrigin, TaskId, TaskSnapshot, UnixMillis, VertexId,
 };
 
 /// Who takes part in a job's checkpoints.
@@ -59,10 +59,21 @@ impl JobPlan {
             .map(|(id, vertex)| {
                 let subtasks = (0..vertex.parallelism)
                     .map(|subtask| snapshots.remove(&TaskId { vertex: id, subtask }).unwrap_or_default())
+                    .map(without_origins)
                     .collect();
                 (vertex.name.clone(), OperatorState { max_parallelism: vertex.max_parallelism, subtasks })
             })
             .collect();
         CheckpointMetadata { job: self.job, checkpoint, kind, triggered_at, operators }
     }
+}
+
+/// Who wrote a part matters until it is known to be kept. A checkpoint reads the same whoever wrote what it consists of.
+fn without_origins(mut snapshot: TaskSnapshot) -> TaskSnapshot {
+    if let Some(keyed) = &mut snapshot.keyed
+        && let KeyedState::Incremental(incremental) = &mut keyed.state
+    {
+        incremental.parts.iter_mut().for_each(|part| part.origin = PartOrigin::Written);
+    }
+    snapshot
 }

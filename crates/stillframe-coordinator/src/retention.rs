@@ -1,5 +1,6 @@
 //! Which completed checkpoints are kept.
 
+use crate::RetainedState;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use stillframe_config::Retention as Policy;
@@ -10,32 +11,51 @@ use stillframe_model::{CheckpointId, JobStatus};
 pub(crate) struct Retained {
     policy: Policy,
     completed: BTreeSet<CheckpointId>,
+    /// Left to their owners: the job may rely on them, and neither counts nor drops them.
+    left: BTreeSet<CheckpointId>,
 }
 
 impl Retained {
-    pub(crate) fn new(policy: Policy, restored: impl IntoIterator<Item = CheckpointId>) -> Self {
-        Self { policy, completed: restored.into_iter().collect() }
+    pub(crate) fn new(policy: Policy, restored: &[RetainedState]) -> Self {
+        let ids = |is_owned: bool| {
+            restored
+                .iter()
+                .filter(move |state| state.is_owned == is_owned)
+                .map(|state| state.checkpoint)
+                .collect()
+        };
+        Self { policy, completed: ids(true), left: ids(false) }
     }
 
-    /// Takes in a new one and gives back those that it replaces, oldest first.
-    pub(crate) fn admit(&mut self, checkpoint: CheckpointId) -> Vec<CheckpointId> {
-        self.completed.insert(checkpoint);
+    /// Those that a checkpoint replaces when it completes, oldest first. It replaces as many as are too many with it, and
+    /// never itself: that is what remains of Flink's rule where no savepoint is among the retained.
+    pub(crate) fn replaced_by(&self, checkpoint: CheckpointId) -> Vec<CheckpointId> {
         let keep = usize::try_from(self.policy.max_retained.get()).unwrap_or(usize::MAX);
-        let mut subsumed = Vec::new();
-        while self.completed.len() > keep
-            && let Some(oldest) = self.completed.pop_first()
-        {
-            subsumed.push(oldest);
-        }
-        subsumed
+        let others = self.completed.iter().filter(|other| **other != checkpoint);
+        let too_many = (others.clone().count() + 1).saturating_sub(keep);
+        others.copied().take(too_many).collect()
+    }
+
+    /// Takes in a new one, and gives up those that it replaces.
+    pub(crate) fn admit(&mut self, checkpoint: CheckpointId, dropped: &[CheckpointId]) {
+        self.completed.insert(checkpoint);
+        self.give_up(dropped);
     }
 
     pub(crate) fn latest(&self) -> Option<CheckpointId> {
-        self.completed.last().copied()
+        self.completed.last().max(self.left.last()).copied()
     }
 
-    /// Gives up those that the end of the job makes superfluous.
-    pub(crate) fn release_at(&mut self, status: JobStatus) -> BTreeSet<CheckpointId> {
-        if self.policy.keeps_after(status) { BTreeSet::new() } else { core::mem::take(&mut self.completed) }
+    /// Those that the end of the job makes superfluous, oldest first.
+    pub(crate) fn superfluous_after(&self, status: JobStatus) -> Vec<CheckpointId> {
+        if self.policy.keeps_after(status) { Vec::new() } else { self.completed.iter().copied().collect() }
+    }
+
+    pub(crate) fn give_up(&mut self, dropped: &[CheckpointId]) {
+        self.completed.retain(|checkpoint| !dropped.contains(checkpoint));
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = CheckpointId> + '_ {
+        self.completed.union(&self.left).copied()
     }
 }

@@ -40,6 +40,14 @@ pub enum FormatError {
         /// The newest that can be read.
         supported: u16,
     },
+    /// It was written by a version that does more.
+    #[error(
+        "needs features that this version does not know (bits {unknown:#x}); read it with the version that wrote it"
+    )]
+    UnsupportedFeatures {
+        /// Their bits.
+        unknown: u32,
+    },
     /// Its bytes changed after they were written.
     #[error("fails the checksum of its {part}: written {expected}, read {found}")]
     Checksum {

@@ -4,6 +4,8 @@
 //! magic, kind, version, length and checksums around a body, which `stillframe-state` uses for its own records. Reading is
 //! total: any bytes give a value or a [`FormatError`], and nothing is allocated for a length that the input does not have.
 //!
+//! What a body may hold at most is in [`limits`]; both directions enforce it, so that what was written can be read.
+//!
 //! This crate is the only user of `bincode` in the workspace (`docs/decisions/0006`).
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -13,6 +15,7 @@ extern crate alloc;
 mod body;
 mod error;
 pub mod frame;
+pub mod limits;
 
 pub use body::{decode, encode};
 pub use error::FormatError;

@@ -35,6 +35,9 @@ impl StorageDescriptor {
     pub const FS_SMALL_FILE_THRESHOLD: &'static str = "execution.checkpointing.data-inline-threshold";
     /// The option for the size in bytes of the buffer in front of a file.
     pub const FS_WRITE_BUFFER_SIZE: &'static str = "execution.checkpointing.write-buffer-size";
+    /// The option that says whether files are synced to the disk: `sync`, as they are where nothing is set, or `none`, with
+    /// which a loss of power may take completed checkpoints away. Flink has no such choice.
+    pub const FS_DURABILITY: &'static str = "durability";
 
     /// A storage of this kind without settings.
     #[must_use]

@@ -1,7 +1,8 @@
 //! The descriptors of the storages we know, between typed and plain.
 
 use crate::{
-    DescriptorError, FileSystemDescriptor, JobManagerDescriptor, OptionValue, StorageDescriptor, StoragePath,
+    DescriptorError, Durability, FileSystemDescriptor, JobManagerDescriptor, OptionValue, StorageDescriptor,
+    StoragePath,
 };
 use alloc::format;
 use alloc::string::ToString;
@@ -26,6 +27,7 @@ fn what_is_not_set_is_flinks_default_and_in_no_option() {
     let files = FileSystemDescriptor::new(path("file:///c"));
     assert_eq!((files.min_file_size_threshold(), files.write_buffer_size()), (20_480, 4096));
     assert_eq!((files.explicit_min_file_size_threshold(), files.explicit_write_buffer_size()), (None, None));
+    assert_eq!((files.durability(), files.explicit_durability()), (Durability::Sync, None));
     let expected = StorageDescriptor::new("filesystem").with("execution.checkpointing.dir", text("file:/c"));
     assert_eq!(StorageDescriptor::from(files), expected);
 }
@@ -45,12 +47,14 @@ fn what_is_set_is_under_flinks_keys() {
     let files = FileSystemDescriptor::new(path("hdfs:///c"))
         .with_savepoint_path(path("hdfs:///s"))
         .with_write_buffer_size(u32::MAX)
+        .with_durability(Durability::None)
         .with_min_file_size_threshold(FileSystemDescriptor::MAX_FILE_STATE_THRESHOLD);
     let expected = StorageDescriptor::new("filesystem")
         .with("execution.checkpointing.dir", text("hdfs:/c"))
         .with("execution.checkpointing.savepoint-dir", text("hdfs:/s"))
         .with("execution.checkpointing.data-inline-threshold", OptionValue::Size(1_048_576))
-        .with("execution.checkpointing.write-buffer-size", OptionValue::Size(4_294_967_295));
+        .with("execution.checkpointing.write-buffer-size", OptionValue::Size(4_294_967_295))
+        .with("durability", text("none"));
     assert_eq!(StorageDescriptor::from(files.unwrap()), expected);
 }
 
@@ -105,7 +109,7 @@ fn a_jobmanager_descriptor_is_checked_when_it_is_read() {
             (
                 plain.with("max-size", OptionValue::Size(1)),
                 "max-size",
-                "an unknown option is not allowed (allowed: only max-state-size, execution.checkpointing.dir",
+                "an unknown option is not allowed (allowed: only max-state-size, max-total-size, execution.checkpointing.dir",
             ),
         ],
     );
@@ -141,6 +145,12 @@ fn a_filesystem_descriptor_is_checked_when_it_is_read() {
             ),
             (plain.clone().with(threshold, text("20k")), threshold, "the text \"20k\""),
             (plain.clone().with(buffer, OptionValue::Size(1 << 32)), buffer, "0 to 4294967295 bytes"),
+            (plain.clone().with("durability", text("fsync")), "durability", "the text \"fsync\""),
+            (
+                plain.clone().with("durability", OptionValue::Size(0)),
+                "durability",
+                "(allowed: sync, or none, with",
+            ),
             (plain.clone().with("compression", text("lz4")), "compression", "an unknown option"),
         ],
     );
@@ -179,19 +189,26 @@ fn memory() -> impl Strategy<Value = JobManagerDescriptor> {
 
 fn files() -> impl Strategy<Value = FileSystemDescriptor> {
     let sizes = (of(0..=FileSystemDescriptor::MAX_FILE_STATE_THRESHOLD), of(any::<u32>()));
-    (address(), of(address()), sizes).prop_map(|(checkpoints, savepoints, (threshold, buffer))| {
-        let mut descriptor = FileSystemDescriptor::new(checkpoints);
-        if let Some(path) = savepoints {
-            descriptor = descriptor.with_savepoint_path(path);
-        }
-        if let Some(buffer) = buffer {
-            descriptor = descriptor.with_write_buffer_size(buffer);
-        }
-        match threshold {
-            Some(threshold) => descriptor.with_min_file_size_threshold(threshold).unwrap(),
-            None => descriptor,
-        }
-    })
+    let durability = of(prop_oneof![Just(Durability::Sync), Just(Durability::None)]);
+    let settings = (sizes, durability);
+    (address(), of(address()), settings).prop_map(
+        |(checkpoints, savepoints, ((threshold, buffer), durability))| {
+            let mut descriptor = FileSystemDescriptor::new(checkpoints);
+            if let Some(durability) = durability {
+                descriptor = descriptor.with_durability(durability);
+            }
+            if let Some(path) = savepoints {
+                descriptor = descriptor.with_savepoint_path(path);
+            }
+            if let Some(buffer) = buffer {
+                descriptor = descriptor.with_write_buffer_size(buffer);
+            }
+            match threshold {
+                Some(threshold) => descriptor.with_min_file_size_threshold(threshold).unwrap(),
+                None => descriptor,
+            }
+        },
+    )
 }
 
 #[cfg(feature = "serde")]

@@ -1,7 +1,43 @@
+use crate::descriptor_error::described;
 use crate::option_reading::{address, expect_kind, size_up_to, unknown};
 use crate::{DescriptorError, OptionValue, StorageDescriptor, StoragePath};
 use alloc::format;
 use alloc::string::ToString;
+
+/// What a checkpoint that was reported complete is safe from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// From the loss of power too: nothing is reported before the disk has confirmed it.
+    #[default]
+    Sync,
+    /// Only from the end of the process. Nothing is synced, so a loss of power or a crash of the system may take away
+    /// completed checkpoints, all of them, or leave them there and broken. For tests, and for data that can be made again.
+    None,
+}
+
+impl Durability {
+    /// The value of the option: `sync` or `none`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::None => "none",
+        }
+    }
+
+    fn read(value: &OptionValue) -> Result<Self, DescriptorError> {
+        let found = match value {
+            OptionValue::Text(text) => match text.as_str() {
+                "sync" => return Ok(Self::Sync),
+                "none" => return Ok(Self::None),
+                _ => described(value),
+            },
+            OptionValue::Size(_) => described(value),
+        };
+        let allowed = "sync, or none, with which a loss of power may take completed checkpoints away";
+        Err(DescriptorError::new(StorageDescriptor::FS_DURABILITY, found, allowed))
+    }
+}
 
 /// What `FileSystemCheckpointStorage` is configured with: state as files below an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +49,7 @@ pub struct FileSystemDescriptor {
     savepoint_path: Option<StoragePath>,
     min_file_size_threshold: Option<u32>,
     write_buffer_size: Option<u32>,
+    durability: Option<Durability>,
 }
 
 impl FileSystemDescriptor {
@@ -28,12 +65,19 @@ impl FileSystemDescriptor {
         StorageDescriptor::SAVEPOINT_DIRECTORY,
         StorageDescriptor::FS_SMALL_FILE_THRESHOLD,
         StorageDescriptor::FS_WRITE_BUFFER_SIZE,
+        StorageDescriptor::FS_DURABILITY,
     ];
 
     /// Checkpoints below this address, and defaults for everything else.
     #[must_use]
     pub const fn new(checkpoint_path: StoragePath) -> Self {
-        Self { checkpoint_path, savepoint_path: None, min_file_size_threshold: None, write_buffer_size: None }
+        Self {
+            checkpoint_path,
+            savepoint_path: None,
+            min_file_size_threshold: None,
+            write_buffer_size: None,
+            durability: None,
+        }
     }
 
     /// The same, with savepoints below this address when a request names none.
@@ -66,6 +110,12 @@ impl FileSystemDescriptor {
         Self { write_buffer_size: Some(bytes), ..self }
     }
 
+    /// The same, with or without a guarantee that completed checkpoints survive the loss of power.
+    #[must_use]
+    pub fn with_durability(self, durability: Durability) -> Self {
+        Self { durability: Some(durability), ..self }
+    }
+
     /// Where checkpoints go.
     #[must_use]
     #[doc(alias = "get_checkpoint_path", alias = "getCheckpointPath")]
@@ -95,6 +145,12 @@ impl FileSystemDescriptor {
         self.write_buffer_size.unwrap_or(Self::DEFAULT_WRITE_BUFFER_SIZE)
     }
 
+    /// Whether completed checkpoints survive the loss of power: [`Durability::Sync`] where nothing is set.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.durability.unwrap_or_default()
+    }
+
     /// The threshold, if it was set.
     #[must_use]
     pub fn explicit_min_file_size_threshold(&self) -> Option<u32> {
@@ -106,6 +162,12 @@ impl FileSystemDescriptor {
     pub fn explicit_write_buffer_size(&self) -> Option<u32> {
         self.write_buffer_size
     }
+
+    /// The durability, if it was set.
+    #[must_use]
+    pub fn explicit_durability(&self) -> Option<Durability> {
+        self.durability
+    }
 }
 
 impl From<FileSystemDescriptor> for StorageDescriptor {
@@ -115,6 +177,7 @@ impl From<FileSystemDescriptor> for StorageDescriptor {
             savepoint_path,
             min_file_size_threshold,
             write_buffer_size,
+            durability,
         } = typed;
         let mut descriptor = Self::new(Self::FILE_SYSTEM);
         let mut set = |option: &'static str, value: Option<OptionValue>| {
@@ -127,6 +190,7 @@ impl From<FileSystemDescriptor> for StorageDescriptor {
             min_file_size_threshold.map(|size| OptionValue::Size(size.into())),
         );
         set(Self::FS_WRITE_BUFFER_SIZE, write_buffer_size.map(|size| OptionValue::Size(size.into())));
+        set(Self::FS_DURABILITY, durability.map(|choice| OptionValue::Text(choice.as_str().into())));
         descriptor
     }
 }
@@ -159,6 +223,7 @@ impl TryFrom<&StorageDescriptor> for FileSystemDescriptor {
                 StorageDescriptor::FS_WRITE_BUFFER_SIZE,
                 value,
             )?)),
+            StorageDescriptor::FS_DURABILITY => Ok(typed.with_durability(Durability::read(value)?)),
             _ => Err(unknown(option, Self::KNOWN)),
         })
     }

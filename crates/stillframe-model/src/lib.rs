@@ -48,7 +48,7 @@ pub use checksum::Crc32c;
 pub use descriptor::{OptionValue, StorageDescriptor};
 pub use descriptor_error::DescriptorError;
 pub use failure::{FailurePhase, FailureReason};
-pub use file_system::FileSystemDescriptor;
+pub use file_system::{Durability, FileSystemDescriptor};
 pub use id::{Attempt, CheckpointId, JobId, OpId, ParseJobIdError, RequestId, TaskId, VertexId};
 pub use in_memory::JobManagerDescriptor;
 pub use job::JobStatus;

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::control::{Control, Message};
-use crate::coordinator::{CoordinatorDriver, Notice};
+use crate::coordinator::{CoordinatorDriver, Leftover, Notice};
 use crate::event::{JobEvent, Observer};
 use crate::gate::InputGate;
 use crate::graph::{JobGraph, Unit};
@@ -19,9 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
-use stillframe_model::{
-    CheckpointId, FailureReason, JobStatus, LocationReference, Pointer, RequestId, TaskId, VertexId,
-};
+use stillframe_model::{CheckpointId, FailureReason, JobStatus, Pointer, RequestId, TaskId, VertexId};
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
 use tokio::sync::mpsc;
@@ -172,7 +170,7 @@ impl<T: Record> Attempt<'_, T> {
     /// Ends the coordinator, and waits until everything that was being written is settled.
     async fn wind_up(
         &self,
-        mut driver: JoinSet<Vec<(CheckpointId, LocationReference)>>,
+        mut driver: JoinSet<Vec<Leftover>>,
         inbox: &mpsc::UnboundedSender<Message>,
         last: Event,
     ) {
@@ -182,10 +180,10 @@ impl<T: Record> Attempt<'_, T> {
             Some(Err(_)) | None => Vec::new(),
         };
         self.offload.idle().await;
-        for (checkpoint, location) in leftovers {
+        for leftover in leftovers {
             let storage = self.storage.coordinator();
             // The failure was reported when it happened first; what still stays is found by a later run.
-            let _ = self.offload.run(async move { storage.discard(checkpoint, &location).await }).await;
+            let _ = self.offload.run(async move { leftover.remove(&*storage).await }).await;
         }
     }
 
@@ -272,7 +270,7 @@ impl<T: Record> Attempt<'_, T> {
         controls
     }
 
-    /// Ids of a foreign checkpoint say nothing about the ids of this job.
+    /// The ids of this job go on behind it, whoever took it.
     fn own_restored(&self) -> Option<CheckpointId> {
         self.recovery.restore
     }

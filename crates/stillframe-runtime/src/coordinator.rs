@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stillframe_coordinator::{Coordinator, Effect, Event, Fault, Report, SnapshotRequest};
 use stillframe_metadata as metadata;
-use stillframe_model::{CheckpointId, FailureReason, JobStatus, LocationReference, OpId, RequestId, TaskId};
+use stillframe_model::{
+    CheckpointId, FailureReason, JobStatus, LocationReference, OpId, RequestId, StateFile, TaskId,
+};
 use stillframe_storage::{CoordinatorStorage, ErrorKind, StorageError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -37,22 +39,43 @@ pub(crate) struct CoordinatorDriver {
     pub(crate) next_request: RequestId,
     pub(crate) opened: usize,
     /// What could not be removed, to be tried once more when nobody writes any longer.
-    pub(crate) leftovers: Vec<(CheckpointId, LocationReference)>,
+    pub(crate) leftovers: Vec<Leftover>,
+}
+
+/// What is to be removed of a checkpoint.
+#[derive(Clone, Debug)]
+pub(crate) enum Leftover {
+    /// It was begun and not completed.
+    Begun { checkpoint: CheckpointId, location: LocationReference },
+    /// A later one replaced it.
+    Dropped { checkpoint: CheckpointId, shared: Vec<StateFile> },
+}
+
+impl Leftover {
+    pub(crate) fn checkpoint(&self) -> CheckpointId {
+        match self {
+            Self::Begun { checkpoint, .. } | Self::Dropped { checkpoint, .. } => *checkpoint,
+        }
+    }
+
+    pub(crate) async fn remove(&self, storage: &dyn CoordinatorStorage) -> Result<(), StorageError> {
+        match self {
+            Self::Begun { checkpoint, location } => storage.discard(*checkpoint, location).await,
+            Self::Dropped { checkpoint, shared } => storage.remove(*checkpoint, shared).await,
+        }
+    }
 }
 
 /// A storage operation has ended.
 pub(crate) enum Answer {
     Event(Event),
-    Discarded { op: OpId, failed: Option<(CheckpointId, LocationReference, StorageError)> },
+    Discarded { op: OpId, failed: Option<(Leftover, StorageError)> },
     ConcludeFailed { op: OpId, message: String },
 }
 
 impl CoordinatorDriver {
     /// Runs until the machine is done, and gives back what could not be removed.
-    pub(crate) async fn run(
-        mut self,
-        mut inbox: mpsc::UnboundedReceiver<Message>,
-    ) -> Vec<(CheckpointId, LocationReference)> {
+    pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) -> Vec<Leftover> {
         while !self.machine.is_done() {
             let deadline = self.machine.next_deadline();
             // Answers first: they free what messages may be waiting for. Time last: an expiry that an answer is about
@@ -103,9 +126,10 @@ impl CoordinatorDriver {
         match answer {
             Answer::Event(event) => event,
             Answer::Discarded { op, failed } => {
-                if let Some((checkpoint, location, error)) = failed {
+                if let Some((leftover, error)) = failed {
+                    let checkpoint = leftover.checkpoint();
                     (self.observer)(&JobEvent::DiscardFailed { checkpoint, message: &chain(&error) });
-                    self.leftovers.push((checkpoint, location));
+                    self.leftovers.push(leftover);
                 }
                 Event::Discarded { op }
             }
@@ -128,9 +152,16 @@ impl CoordinatorDriver {
             }
             Effect::Close { task } => self.tell(task, Control::Close),
             Effect::Locate { op, checkpoint, snapshot } => self.locate(op, checkpoint, snapshot),
-            Effect::Publish { op, location, metadata } => self.publish(op, location, metadata),
-            Effect::Discard { op, checkpoint, location } => self.discard(op, checkpoint, location),
-            Effect::Conclude { op, status } => self.conclude(op, status),
+            Effect::Publish { op, location, metadata, dropped } => {
+                self.publish(op, location, metadata, dropped)
+            }
+            Effect::Discard { op, checkpoint, location } => {
+                self.remove(op, Leftover::Begun { checkpoint, location })
+            }
+            Effect::Remove { op, checkpoint, shared } => {
+                self.remove(op, Leftover::Dropped { checkpoint, shared })
+            }
+            Effect::Conclude { op, status, dropped } => self.conclude(op, status, dropped),
             Effect::FailJob { reason, message } => {
                 let _ = self.notices.send(Notice::Fail { reason, message });
             }
@@ -180,6 +211,7 @@ impl CoordinatorDriver {
         op: OpId,
         location: LocationReference,
         content: stillframe_model::CheckpointMetadata,
+        dropped: Vec<CheckpointId>,
     ) {
         let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
         self.answers.spawn(async move {
@@ -188,7 +220,11 @@ impl CoordinatorDriver {
                     StorageError::new(ErrorKind::TooLarge, "encode metadata", content.checkpoint.to_string())
                         .with_source(error)
                 })?;
-                storage.publish(content.checkpoint, &location, bytes.into()).await
+                if content.kind.is_savepoint() {
+                    storage.publish_savepoint(content.checkpoint, &location, bytes.into()).await
+                } else {
+                    storage.commit(content.checkpoint, &location, bytes.into(), &dropped).await
+                }
             });
             let result = match published.await {
                 // What a publication did before it panicked cannot be known.
@@ -199,28 +235,28 @@ impl CoordinatorDriver {
         });
     }
 
-    fn discard(&mut self, op: OpId, checkpoint: CheckpointId, location: LocationReference) {
+    fn remove(&mut self, op: OpId, leftover: Leftover) {
         let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
         self.answers.spawn(async move {
-            let place = location.clone();
-            let discarded = offload.run(async move { storage.discard(checkpoint, &place).await }).await;
-            let failed = match discarded {
+            let removed = leftover.clone();
+            let result = offload.run(async move { removed.remove(&*storage).await }).await;
+            let failed = match result {
                 Ok(Ok(())) => None,
-                Ok(Err(error)) => Some((checkpoint, location, error)),
+                Ok(Err(error)) => Some((leftover, error)),
                 Err(Lost) => {
-                    let error =
-                        StorageError::new(ErrorKind::Other, "discard checkpoint", checkpoint.to_string());
-                    Some((checkpoint, location, error.with_detail("the storage panicked")))
+                    let checkpoint = leftover.checkpoint().to_string();
+                    let error = StorageError::new(ErrorKind::Other, "remove checkpoint", checkpoint);
+                    Some((leftover, error.with_detail("the storage panicked")))
                 }
             };
             Answer::Discarded { op, failed }
         });
     }
 
-    fn conclude(&mut self, op: OpId, status: JobStatus) {
+    fn conclude(&mut self, op: OpId, status: JobStatus, dropped: Vec<CheckpointId>) {
         let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
         self.answers.spawn(async move {
-            match outcome(offload.run(async move { storage.conclude(status).await }).await) {
+            match outcome(offload.run(async move { storage.conclude(status, &dropped).await }).await) {
                 Ok(()) => Answer::Event(Event::Concluded { op, result: Ok(()) }),
                 Err(fault) => Answer::ConcludeFailed { op, message: fault.message().into() },
             }
@@ -232,7 +268,7 @@ impl CoordinatorDriver {
 fn outcome<T>(result: Result<Result<T, StorageError>, Lost>) -> Result<T, Fault> {
     match result {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) if error.kind() == ErrorKind::OutcomeUnknown => {
+        Ok(Err(error)) if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced) => {
             Err(Fault::Unknown { message: chain(&error) })
         }
         Ok(Err(error)) => Err(Fault::Failed { message: chain(&error) }),

@@ -56,6 +56,16 @@ pub enum JobEvent<'a> {
         /// What went wrong.
         message: &'a str,
     },
+    /// Objects were removed that earlier runs had left behind and nobody needed.
+    Swept {
+        /// How many.
+        removed: usize,
+    },
+    /// Not all that earlier runs left behind could be looked at and removed. It stays until a later run finds it.
+    SweepFailed {
+        /// What went wrong.
+        message: &'a str,
+    },
     /// How the job ended could not be written down, so its checkpoints stay and a restart would go on from them.
     ConcludeFailed {
         /// What went wrong.

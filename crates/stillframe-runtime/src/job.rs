@@ -1,22 +1,17 @@
 use crate::attempt::{Attempt, AttemptEnd};
-use crate::error::chain;
 use crate::event::{JobEvent, Observer};
 use crate::handle::Command;
 use crate::offload::Offload;
-use crate::restore::{self, Loaded, Origin, TaskState};
+use crate::start::{Recovered, Start};
 use crate::{JobError, JobFailure, JobGraph, JobHandle, JobReport, Record};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stillframe_config::{Adjustment, CheckpointConfig, EffectiveConfig, Resolved, Violations};
-use stillframe_coordinator::{Event, JobPlan, Recovery, plan_recovery};
-use stillframe_model::{
-    Attempt as AttemptNumber, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Pointer,
-    TaskId,
-};
-use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess, StorageError, Survey};
+use stillframe_coordinator::Event;
+use stillframe_model::{Attempt as AttemptNumber, FailureReason, JobId, JobStatus, Pointer};
+use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess, StorageError};
 use tokio::sync::mpsc;
 
 /// A job that is ready to run: a graph, a config, and the storage of its checkpoints.
@@ -25,11 +20,11 @@ use tokio::sync::mpsc;
 /// whatever stopped it; under a new id, which is the default, it begins anew.
 pub struct Job<T> {
     graph: JobGraph<T>,
-    config: EffectiveConfig,
+    pub(crate) config: EffectiveConfig,
     adjustments: Vec<Adjustment>,
-    storage: Arc<dyn CheckpointStorage>,
+    pub(crate) storage: Arc<dyn CheckpointStorage>,
     id: Option<JobId>,
-    resume: Option<Pointer>,
+    pub(crate) resume: Option<Pointer>,
     restart: RestartStrategy,
     observer: Observer,
 }
@@ -59,8 +54,14 @@ impl RestartStrategy {
     /// The pause before the next attempt, after `failures` of them have failed.
     fn after(self, failures: u32, failure: &JobFailure) -> Option<Duration> {
         // The storage of this process no longer knows what is durable; only a new process that looks at the medium can.
-        if matches!(failure, JobFailure::Checkpoints { reason: FailureReason::OutcomeUnknown, .. }) {
-            return None;
+        match failure {
+            JobFailure::Checkpoints { reason: FailureReason::OutcomeUnknown, .. } => return None,
+            JobFailure::Storage(error)
+                if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::OutcomeUnknown) =>
+            {
+                return None;
+            }
+            _ => {}
         }
         match self {
             Self::FixedDelay { attempts, delay } if failures <= attempts => Some(delay),
@@ -152,14 +153,14 @@ impl<T: Record> Job<T> {
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) -> Result<JobReport, JobError> {
         let report = Arc::new(Mutex::new(JobReport::new(JobStatus::Finished)));
-        let newest = Arc::new(AtomicU64::new(0));
-        let observer = self.recording(&report, &newest);
+        let observer = self.recording(&report);
         for adjustment in &self.adjustments {
             observer(&JobEvent::Adjusted(adjustment));
         }
         let offload = Offload::new();
         let mut number = AttemptNumber::new(0);
         let mut restored_from = None;
+        let mut access = None;
         loop {
             let failures = number.get() + 1;
             let on_failure = |cause: &JobFailure| {
@@ -167,12 +168,9 @@ impl<T: Record> Job<T> {
                 observer(&JobEvent::Failed { attempt: number, cause, restart_in: restart });
                 restart.map_or(Event::End { status: JobStatus::Failed }, |_| Event::Failover)
             };
-            let end = match self.prepare(&offload, id, number, &observer).await {
+            let end = match self.prepare(&offload, id, number, &mut access, &observer).await {
                 Ok(None) => AttemptEnd::Ended(JobStatus::Finished),
                 Ok(Some(mut attempt)) => {
-                    // The storage no longer knows of checkpoints that an earlier attempt gave up, nor of its savepoints.
-                    let used = CheckpointId::new(newest.load(Ordering::Relaxed));
-                    attempt.recovery.next = attempt.recovery.next.max(used.next());
                     record(&report, |report| {
                         report.attempts += 1;
                         report.restored.extend(attempt.restored);
@@ -200,7 +198,7 @@ impl<T: Record> Job<T> {
                 return Err(JobError::Failed { attempts: failures, latest, source: failure });
             };
             if let Some(status) = pause(&mut commands, delay).await {
-                self.end(&offload, id, number, observer, status).await?;
+                self.end(&offload, id, number, &mut access, observer, status).await?;
                 return Ok(finish(&report, status));
             }
             number = number.next();
@@ -213,12 +211,13 @@ impl<T: Record> Job<T> {
         offload: &Offload,
         id: JobId,
         number: AttemptNumber,
+        access: &mut Option<Arc<dyn StorageAccess>>,
         observer: &Observer,
     ) -> Result<Option<Attempt<'_, T>>, JobError> {
         let plan = self.graph.plan(id, number)?;
-        let storage = self.open(offload, id).await?;
-        let recovered = self.recover(offload, &storage, &plan, observer).await?;
-        Ok(recovered.map(|Recovered { recovery, restored, pointer, states }| Attempt {
+        let mut start = Start { job: self, id, offload, plan: &plan, access, observer };
+        let recovered = start.recover().await?;
+        Ok(recovered.map(|Recovered { storage, recovery, restored, pointer, states }| Attempt {
             graph: &self.graph,
             plan,
             config: &self.config,
@@ -238,17 +237,20 @@ impl<T: Record> Job<T> {
         offload: &Offload,
         id: JobId,
         number: AttemptNumber,
+        access: &mut Option<Arc<dyn StorageAccess>>,
         observer: Observer,
         status: JobStatus,
     ) -> Result<(), JobError> {
-        let storage = self.open(offload, id).await?;
-        let survey = survey(offload, &storage).await?;
+        let plan = self.graph.plan(id, number)?;
+        let start = &mut Start { job: self, id, offload, plan: &plan, access, observer: &observer };
+        let (storage, claim) = start.claim().await?;
+        let recovery = start.retained(&storage, claim).await?;
         let nothing_runs = Attempt {
             graph: &self.graph,
-            plan: self.graph.plan(id, number)?,
+            plan,
             config: &self.config,
             storage,
-            recovery: plan_recovery(&survey.completed, &survey.incomplete),
+            recovery,
             restored: None,
             pointer: None,
             states: BTreeMap::new(),
@@ -259,14 +261,11 @@ impl<T: Record> Job<T> {
         Ok(())
     }
 
-    /// The user's observer, behind one that writes down what the report needs, and the newest id that was used.
-    fn recording(&self, report: &Arc<Mutex<JobReport>>, newest: &Arc<AtomicU64>) -> Observer {
-        let (observer, report, newest) = (Arc::clone(&self.observer), Arc::clone(report), Arc::clone(newest));
+    /// The user's observer, behind one that writes down what the report needs.
+    fn recording(&self, report: &Arc<Mutex<JobReport>>) -> Observer {
+        let (observer, report) = (Arc::clone(&self.observer), Arc::clone(report));
         Arc::new(move |event| {
             match event {
-                JobEvent::Triggered { checkpoint, .. } => {
-                    newest.fetch_max(checkpoint.get(), Ordering::Relaxed);
-                }
                 JobEvent::Completed(completed) => record(&report, |report| {
                     report.completed += 1;
                     report.latest = Some((*completed).clone());
@@ -277,81 +276,10 @@ impl<T: Record> Job<T> {
             observer(event);
         })
     }
-
-    async fn open(&self, offload: &Offload, id: JobId) -> Result<Arc<dyn StorageAccess>, JobError> {
-        let storage = Arc::clone(&self.storage);
-        perform(offload, "open storage", async move { storage.open(id).await }).await
-    }
-
-    /// Looks at what is there, decides what to restore, reads it, and removes what nothing refers to. `None`: there is
-    /// nothing left to do.
-    async fn recover(
-        &self,
-        offload: &Offload,
-        storage: &Arc<dyn StorageAccess>,
-        plan: &JobPlan,
-        observer: &Observer,
-    ) -> Result<Option<Recovered>, JobError> {
-        let coordinator = storage.coordinator();
-        let survey = survey(offload, storage).await?;
-        let recovery = plan_recovery(&survey.completed, &survey.incomplete);
-        // A run that was killed between the record of its end and the removal of its checkpoints left them behind.
-        let ended = survey.ended.filter(|status| !self.config.retention.keeps_after(*status));
-        let superfluous = recovery.retained.iter().filter(|_| ended.is_some()).chain(&recovery.orphans);
-        for &checkpoint in superfluous {
-            let coordinator = Arc::clone(&coordinator);
-            let discard = async move { coordinator.discard(checkpoint, &LocationReference::Default).await };
-            if let Err(error) = perform(offload, "discard checkpoint", discard).await {
-                observer(&JobEvent::DiscardFailed { checkpoint, message: &chain(&error) });
-            }
-        }
-        match survey.ended {
-            Some(JobStatus::Finished) => return Ok(None),
-            Some(status) => return Err(JobError::Ended { status }),
-            None => {}
-        }
-        let (location, origin) = match (recovery.restore, &self.resume) {
-            (Some(checkpoint), _) => {
-                let open = async move { coordinator.open_checkpoint(checkpoint).await };
-                (perform(offload, "open checkpoint", open).await?, Origin::Own(checkpoint))
-            }
-            (None, Some(pointer)) => {
-                let (storage, pointer) = (Arc::clone(&self.storage), pointer.clone());
-                let resolve = async move { storage.resolve(&pointer).await };
-                let ignore_unclaimed = self.config.recovery.ignore_unclaimed_state;
-                (perform(offload, "resolve pointer", resolve).await?, Origin::Foreign { ignore_unclaimed })
-            }
-            (None, None) => {
-                let states = BTreeMap::new();
-                return Ok(Some(Recovered { recovery, restored: None, pointer: None, states }));
-            }
-        };
-        let plan = plan.clone();
-        let pointer = Some(location.pointer().clone());
-        let load = async move { Ok(restore::load(location, origin, &plan).await) };
-        let Loaded { states, left_out } = perform(offload, "read checkpoint", load).await??;
-        if !left_out.is_empty() {
-            observer(&JobEvent::StateLeftOut { operators: &left_out });
-        }
-        let restored = states.values().find_map(|state| state.restored.checkpoint);
-        Ok(Some(Recovered { recovery, restored, pointer, states }))
-    }
-}
-
-struct Recovered {
-    recovery: Recovery,
-    restored: Option<CheckpointId>,
-    pointer: Option<Pointer>,
-    states: BTreeMap<TaskId, TaskState>,
-}
-
-async fn survey(offload: &Offload, storage: &Arc<dyn StorageAccess>) -> Result<Survey, JobError> {
-    let coordinator = storage.coordinator();
-    perform(offload, "survey checkpoints", async move { coordinator.survey().await }).await
 }
 
 /// Runs a storage operation where it may block.
-async fn perform<R: Send + 'static>(
+pub(crate) async fn perform<R: Send + 'static>(
     offload: &Offload,
     operation: &'static str,
     future: impl Future<Output = Result<R, StorageError>> + Send + 'static,

@@ -27,6 +27,7 @@ mod restore;
 pub mod sink;
 mod snapshot;
 mod sources;
+mod start;
 mod task;
 #[cfg(test)]
 mod tests;

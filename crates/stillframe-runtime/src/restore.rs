@@ -3,12 +3,13 @@
 use crate::JobError;
 use crate::operator::Restored;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stillframe_coordinator::{JobPlan, VertexPlan};
 use stillframe_metadata as metadata;
 use stillframe_model::{
-    CheckpointId, CheckpointMetadata, KeyGroupRange, Name, OperatorState, TaskId, VertexId,
+    CheckpointId, CheckpointMetadata, KeyGroupRange, Name, OperatorState, Redistribution, StateDirectory,
+    StateFile, StateHandle, TaskId, TaskSnapshot, VertexId,
 };
 use stillframe_state::{elements, key_group};
 use stillframe_storage::CompletedLocation;
@@ -23,9 +24,13 @@ pub(crate) struct TaskState {
 /// Whose checkpoint it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// This job's own, with this id.
-    Own(CheckpointId),
-    /// Somebody's, given by a person.
+    /// One of the job's register, with this id. The job took it, or has adopted it.
+    Own {
+        id: CheckpointId,
+        /// As below, for one that another job took.
+        ignore_unclaimed: bool,
+    },
+    /// Somebody's, given by a person, and left to them.
     Foreign {
         /// Whether state that no operator of the job claims is left out instead of refused.
         ignore_unclaimed: bool,
@@ -47,18 +52,18 @@ pub(crate) async fn load(
     plan: &JobPlan,
 ) -> Result<Loaded, JobError> {
     let pointer = location.pointer().clone();
-    let bytes = location.metadata().await?;
-    let metadata =
-        metadata::decode(&bytes).map_err(|source| JobError::Metadata { pointer: pointer.clone(), source })?;
+    let metadata = read_metadata(&*location).await?;
     let mismatch = |problem: String| JobError::Mismatch { pointer: pointer.clone(), problem };
-    if let Origin::Own(expected) = origin
-        && (metadata.job, metadata.checkpoint) != (plan.job, expected)
-    {
-        return Err(mismatch(format!(
-            "it says that it is checkpoint {} of job {}, and stands where checkpoint {expected} of job {} belongs",
-            metadata.checkpoint, metadata.job, plan.job
-        )));
-    }
+    let may_leave_out = match origin {
+        Origin::Own { id, .. } if metadata.checkpoint != id => {
+            return Err(mismatch(format!(
+                "it says that it is checkpoint {} of job {}, and stands where checkpoint {id} of job {} belongs",
+                metadata.checkpoint, metadata.job, plan.job
+            )));
+        }
+        Origin::Own { ignore_unclaimed, .. } => ignore_unclaimed && metadata.job != plan.job,
+        Origin::Foreign { ignore_unclaimed } => ignore_unclaimed,
+    };
     let CheckpointMetadata { checkpoint, mut operators, .. } = metadata;
     let mut states = BTreeMap::new();
     for (vertex, id) in plan.vertices.iter().zip((0..).map(VertexId::new)) {
@@ -70,7 +75,7 @@ pub(crate) async fn load(
     let has_state = |operator: &OperatorState| operator.subtasks.iter().any(|subtask| subtask.size() > 0);
     let unclaimed = operators.into_iter().filter(|(_, operator)| has_state(operator));
     let left_out: Vec<Name> = unclaimed.map(|(name, _)| name).collect();
-    if !left_out.is_empty() && origin != (Origin::Foreign { ignore_unclaimed: true }) {
+    if !left_out.is_empty() && !may_leave_out {
         let names: Vec<_> = left_out.iter().map(Name::as_str).collect();
         return Err(mismatch(format!(
             "it holds state of operators that this job does not have: {}; give them their names back, or drop their \
@@ -81,6 +86,31 @@ pub(crate) async fn load(
     Ok(Loaded { states, left_out })
 }
 
+/// What a checkpoint consists of.
+pub(crate) async fn read_metadata(location: &dyn CompletedLocation) -> Result<CheckpointMetadata, JobError> {
+    let bytes = location.metadata().await?;
+    metadata::decode(&bytes)
+        .map_err(|source| JobError::Metadata { pointer: location.pointer().clone(), source })
+}
+
+/// The files of a checkpoint that may outlive it, by the names that later ones have for them. Of a snapshot that another
+/// job took these are all of its files.
+pub(crate) fn shared_files(
+    location: &dyn CompletedLocation,
+    metadata: &CheckpointMetadata,
+    is_foreign: bool,
+) -> BTreeSet<StateFile> {
+    let subtasks = metadata.operators.values().flat_map(|operator| &operator.subtasks);
+    let files = subtasks.flat_map(TaskSnapshot::handles).filter_map(StateHandle::file);
+    files
+        .filter_map(|file| match (&file.directory, is_foreign) {
+            (_, true) => location.foreign(file),
+            (StateDirectory::Shared | StateDirectory::Foreign(_), false) => Some(file.clone()),
+            (StateDirectory::Exclusive | StateDirectory::TaskOwned, false) => None,
+        })
+        .collect()
+}
+
 /// Whether the state of an operator can go into a vertex.
 fn check(vertex: &VertexPlan, operator: &OperatorState) -> Result<(), String> {
     let VertexPlan { name, parallelism, max_parallelism, .. } = vertex;
@@ -88,6 +118,13 @@ fn check(vertex: &VertexPlan, operator: &OperatorState) -> Result<(), String> {
         return Err(format!(
             "operator {name} was written with max parallelism {} and now has {max_parallelism}",
             operator.max_parallelism
+        ));
+    }
+    let has_channels =
+        |task: &TaskSnapshot| !task.input_channels.is_empty() || !task.output_channels.is_empty();
+    if operator.subtasks.iter().any(has_channels) {
+        return Err(format!(
+            "operator {name} has records in its channels, which this runtime cannot restore"
         ));
     }
     let finished = operator.subtasks.iter().filter(|subtask| subtask.finished).count();
@@ -112,19 +149,27 @@ async fn read(
     let old_parallelism = operator.subtasks.len();
     for subtask in &operator.subtasks {
         if let Some(part) = &subtask.keyed {
-            keyed.push((part.range, location.read(&part.handle).await?));
-        }
-        lists.push(match &subtask.operator {
-            Some(list) => {
-                let bytes = location.read(&list.handle).await?;
-                elements::decode(&bytes).map_err(|source| JobError::State {
-                    pointer: location.pointer().clone(),
-                    operator: vertex.name.clone(),
-                    source,
-                })?
+            for handle in part.handles() {
+                keyed.push((part.range, location.read(handle).await?));
             }
-            None => Vec::new(),
-        });
+        }
+        let mut list_elements = Vec::new();
+        for list in &subtask.operator {
+            if list.redistribution != Redistribution::Split {
+                let problem = format!(
+                    "operator {} has state {} that is dealt otherwise than as a list, which its operator cannot take",
+                    vertex.name, list.name
+                );
+                return Err(JobError::Mismatch { pointer: location.pointer().clone(), problem });
+            }
+            let bytes = location.read(&list.handle).await?;
+            list_elements.extend(elements::decode(&bytes).map_err(|source| JobError::State {
+                pointer: location.pointer().clone(),
+                operator: vertex.name.clone(),
+                source,
+            })?);
+        }
+        lists.push(list_elements);
     }
     let parallelism = vertex.parallelism;
     let all_finished = operator.subtasks.iter().all(|subtask| subtask.finished);

@@ -5,9 +5,12 @@ use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use stillframe_model::{Barrier, KeyGroupRange, KeyedHandle, OperatorHandle, StateHandle, TaskSnapshot};
+use stillframe_model::{
+    Barrier, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle, Redistribution, StateHandle,
+    TaskSnapshot,
+};
 use stillframe_state::{KeyedSnapshot, elements};
-use stillframe_storage::WorkerStorage;
+use stillframe_storage::{StateScope, StorageError, WorkerStorage};
 
 /// What a task captured, and what is still to be done until it is durable. Made between two records, finished beside
 /// the stream.
@@ -17,6 +20,9 @@ pub struct Snapshot {
     keyed: Option<(KeyGroupRange, Encode)>,
     elements: Vec<Bytes>,
 }
+
+/// Under which name an operator's elements stand in the metadata.
+const ELEMENTS: &str = "elements";
 
 type Encode = Box<dyn FnOnce() -> TaskResult<Vec<u8>> + Send>;
 
@@ -70,7 +76,7 @@ impl Snapshot {
         cancelled: Arc<AtomicBool>,
     ) -> Result<TaskSnapshot, String> {
         let Self { preparations: _, keyed, elements } = self;
-        let mut snapshot = TaskSnapshot { keyed: None, operator: None, finished };
+        let mut snapshot = TaskSnapshot { finished, ..TaskSnapshot::default() };
         // Nobody waits for the state of an aborted checkpoint any more.
         let wanted = || if cancelled.load(Ordering::Relaxed) { Err("cancelled".to_owned()) } else { Ok(()) };
         let write = async |bytes: Vec<u8>| -> Result<Option<StateHandle>, String> {
@@ -80,13 +86,25 @@ impl Snapshot {
         wanted()?;
         if let Some((range, encode)) = keyed {
             let bytes = encode().map_err(|error| error.to_string())?;
-            snapshot.keyed = write(bytes).await?.map(|handle| KeyedHandle { range, handle });
+            let keyed = |handle| KeyedHandle { range, state: KeyedState::Full(handle) };
+            snapshot.keyed = write(bytes).await?.map(keyed);
         }
         if !elements.is_empty() {
             let count = u32::try_from(elements.len())
                 .map_err(|_| "too many elements of operator state".to_owned())?;
             let bytes = elements::encode(&elements).map_err(|error| chain(&error))?;
-            snapshot.operator = write(bytes).await?.map(|handle| OperatorHandle { elements: count, handle });
+            let name = Name::new(ELEMENTS).map_err(|error| error.to_string())?;
+            snapshot.operator.extend(write(bytes).await?.map(|handle| OperatorHandle {
+                name,
+                redistribution: Redistribution::Split,
+                elements: count,
+                handle,
+            }));
+        }
+        wanted()?;
+        // Only what survives the loss of power may be acknowledged.
+        if snapshot.handles().any(|handle| handle.file().is_some()) {
+            storage.sync(barrier.checkpoint, &barrier.location).await.map_err(|error| chain(&error))?;
         }
         Ok(snapshot)
     }
@@ -96,8 +114,8 @@ async fn store(
     storage: &dyn WorkerStorage,
     barrier: &Barrier,
     bytes: Bytes,
-) -> Result<Option<StateHandle>, stillframe_storage::StorageError> {
-    let mut stream = storage.create(barrier.checkpoint, &barrier.location).await?;
+) -> Result<Option<StateHandle>, StorageError> {
+    let mut stream = storage.create(barrier.checkpoint, &barrier.location, StateScope::Exclusive).await?;
     match stream.write(bytes).await {
         Ok(()) => stream.finish().await,
         Err(error) => {

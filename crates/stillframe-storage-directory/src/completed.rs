@@ -1,8 +1,12 @@
+use crate::layout;
 use crate::place::Place;
+use crate::reader::{InlineReader, StateFileReader};
+use crate::seam::BlobStores;
 use async_trait::async_trait;
 use bytes::Bytes;
-use stillframe_model::{Crc32c, FileHandle, Pointer, StateHandle};
-use stillframe_storage::{CompletedLocation, ErrorKind, StorageError};
+use std::sync::Arc;
+use stillframe_model::{Name, Pointer, StateDirectory, StateFile, StateHandle};
+use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StateReader, StorageError};
 
 /// The largest metadata that is published or read, in bytes: 256 MiB.
 pub const METADATA_LIMIT: u64 = 256 * 1024 * 1024;
@@ -11,35 +15,46 @@ pub const METADATA_LIMIT: u64 = 256 * 1024 * 1024;
 pub(crate) struct DirectoryLocation {
     place: Place,
     pointer: Pointer,
+    stores: Arc<dyn BlobStores>,
+    roots: Arc<[Arc<str>]>,
 }
 
 impl DirectoryLocation {
-    pub(crate) fn new(place: Place) -> Self {
+    /// The checkpoint in `place`. Of directories elsewhere it reads those whose address is among `roots`, as
+    /// [`foreign`](CompletedLocation::foreign) spells it, and no other.
+    pub(crate) fn new(place: Place, stores: Arc<dyn BlobStores>, roots: Arc<[Arc<str>]>) -> Self {
         let pointer = Pointer::new(place.address());
-        Self { place, pointer }
+        Self { place, pointer, stores, roots }
     }
 
-    async fn read_file(&self, file: &FileHandle) -> Result<Bytes, StorageError> {
-        let corrupt = |detail: String| {
-            StorageError::new(ErrorKind::Corrupt, "read state", self.place.address_of(file.name.clone()))
-                .with_detail(detail)
-        };
-        // The store compares the length with the limit before it allocates, so a file that grew costs nothing
-        // and a handle that claims too much cannot make us reserve more than the file really has.
-        let bytes = match self.place.blobs.read(&self.place.join(file.name.clone()), file.len).await {
-            Err(error) if error.kind() == ErrorKind::TooLarge => {
-                return Err(corrupt(format!("expected {} bytes, found more", file.len)).with_source(error));
+    fn directory(&self, directory: &StateDirectory) -> Result<Place, StorageError> {
+        match directory {
+            StateDirectory::Exclusive => Ok(self.place.clone()),
+            StateDirectory::Shared => self.beside(layout::shared_name()),
+            StateDirectory::TaskOwned => self.beside(layout::task_owned_name()),
+            StateDirectory::Foreign(address) if self.roots.contains(address) => {
+                Ok(Place { blobs: self.stores.at(address)?, directory: BlobPath::root() })
             }
-            other => other?,
+            StateDirectory::Foreign(address) => {
+                Err(StorageError::new(ErrorKind::InvalidPointer, "read state from", &**address).with_detail(
+                    "the job was never told to read from there; restore it from that checkpoint first",
+                ))
+            }
+        }
+    }
+
+    /// A directory of the job whose checkpoint this is.
+    fn beside(&self, name: Name) -> Result<Place, StorageError> {
+        if let Some((job, _)) = self.place.directory.split() {
+            return Ok(Place { blobs: Arc::clone(&self.place.blobs), directory: job.join(name) });
+        }
+        // A checkpoint that was given by its pointer is the root of its store, and its directory may have been
+        // moved to anywhere; only the address leads up from there.
+        let Some(job) = parent(self.pointer.as_str()) else {
+            return Err(StorageError::new(ErrorKind::InvalidPointer, "read state from", format!("{name}"))
+                .with_detail(format!("{} has no directory above it", self.pointer)));
         };
-        if bytes.len() as u64 != file.len {
-            return Err(corrupt(format!("expected {} bytes, found {}", file.len, bytes.len())));
-        }
-        let found = Crc32c::of(&bytes);
-        if found != file.crc {
-            return Err(corrupt(format!("expected crc32c {}, found {found}", file.crc)));
-        }
-        Ok(bytes)
+        Ok(Place { blobs: self.stores.at(job)?, directory: BlobPath::root().join(name) })
     }
 }
 
@@ -53,10 +68,62 @@ impl CompletedLocation for DirectoryLocation {
         self.place.blobs.read(&self.place.metadata(), METADATA_LIMIT).await
     }
 
-    async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError> {
+    async fn open(&self, handle: &StateHandle) -> Result<Box<dyn StateReader>, StorageError> {
         match handle {
-            StateHandle::Inline(bytes) => Ok(bytes.clone()),
-            StateHandle::File(file) => self.read_file(file).await,
+            StateHandle::Inline(bytes) => Ok(Box::new(InlineReader::new(bytes.clone()))),
+            StateHandle::File(file) => {
+                let place = self.directory(&file.file.directory)?;
+                let path = place.join(file.file.name.clone());
+                Ok(Box::new(StateFileReader::of_file(&*place.blobs, &path, file).await?))
+            }
+            StateHandle::Segment(segment) => {
+                let place = self.directory(&segment.file.directory)?;
+                let path = place.join(segment.file.name.clone());
+                Ok(Box::new(StateFileReader::of_segment(&*place.blobs, &path, segment).await?))
+            }
+        }
+    }
+
+    fn foreign(&self, file: &StateFile) -> Option<StateFile> {
+        let directory = match &file.directory {
+            StateDirectory::Exclusive => StateDirectory::Foreign(self.place.address().into()),
+            StateDirectory::Shared => {
+                StateDirectory::Foreign(self.beside(layout::shared_name()).ok()?.address().into())
+            }
+            StateDirectory::Foreign(address) => StateDirectory::Foreign(Arc::clone(address)),
+            // The tasks that look after it are those of the other job.
+            StateDirectory::TaskOwned => return None,
+        };
+        Some(StateFile { directory, name: file.name.clone() })
+    }
+}
+
+/// The directory above the one at this address, `None` for the outermost.
+fn parent(address: &str) -> Option<&str> {
+    match address.trim_end_matches('/').rsplit_once('/')? {
+        ("", _) => Some("/"),
+        // What ends like this has only its scheme left: `s3:/` of `s3://bucket`.
+        (above, _) if above.ends_with('/') => None,
+        (above, _) => Some(above),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_above_is_found_by_address() {
+        for (address, above) in [
+            ("/c/job/chk-1", Some("/c/job")),
+            ("/c/job/chk-1/", Some("/c/job")),
+            ("/chk-1", Some("/")),
+            ("/", None),
+            ("chk-1", None),
+            ("s3://bucket/chk-1", Some("s3://bucket")),
+            ("s3://bucket", None),
+        ] {
+            assert_eq!(parent(address), above, "{address}");
         }
     }
 }

@@ -1,11 +1,21 @@
 use crate::completed::{DirectoryLocation, METADATA_LIMIT};
+use crate::live::Live;
+use crate::place::Place;
+use crate::register::{Retained, Root};
+use crate::retained::RetainedLocation;
 use crate::storage::JobDirectory;
-use crate::{disposal, layout, reference, survey};
+use crate::{disposal, layout, reference, sweep};
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use stillframe_model::{CheckpointId, JobStatus, LocationReference, Pointer};
-use stillframe_storage::{BlobPath, CompletedLocation, CoordinatorStorage, ErrorKind, StorageError, Survey};
+use stillframe_model::{
+    CheckpointId, Crc32c, JobStatus, LocationReference, Pointer, StateDirectory, StateFile,
+};
+use stillframe_storage::{
+    BlobPath, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageError, Sweep,
+    SweepMode,
+};
 
 /// How many names are tried for a savepoint, as in Flink.
 const SAVEPOINT_ATTEMPTS: usize = 10;
@@ -15,11 +25,20 @@ pub(crate) struct DirectoryCoordinator(pub(crate) Arc<JobDirectory>);
 
 #[async_trait]
 impl CoordinatorStorage for DirectoryCoordinator {
-    async fn survey(&self) -> Result<Survey, StorageError> {
-        survey::survey(&self.0).await
+    fn is_highly_available(&self) -> bool {
+        true
+    }
+
+    fn has_default_savepoint_location(&self) -> bool {
+        self.0.savepoint_directory().is_some()
+    }
+
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        self.0.tenure.claim(self.0.entropy().draw()?).await
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
+        self.0.tenure.reserve(checkpoint).await?;
         let place = self.0.checkpoint(checkpoint);
         place.blobs.create_directory(&place.directory).await?;
         Ok(LocationReference::Default)
@@ -37,6 +56,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 ));
         };
         let blobs = self.0.store_at(target)?;
+        self.0.tenure.reserve(checkpoint).await?;
         let mut attempt = 1;
         loop {
             let directory = BlobPath::root().join(layout::savepoint(self.0.job, self.0.entropy().draw()?));
@@ -50,25 +70,56 @@ impl CoordinatorStorage for DirectoryCoordinator {
         }
     }
 
-    async fn publish(
+    async fn commit(
+        &self,
+        checkpoint: CheckpointId,
+        location: &LocationReference,
+        metadata: Bytes,
+        dropped: &[CheckpointId],
+    ) -> Result<Pointer, StorageError> {
+        let place = match location {
+            LocationReference::Default => self.0.checkpoint(checkpoint),
+            LocationReference::Encoded(_) => {
+                return Err(StorageError::new(
+                    ErrorKind::InvalidPointer,
+                    "commit checkpoint",
+                    checkpoint.to_string(),
+                )
+                .with_detail("a checkpoint lies at the place that follows from its id"));
+            }
+        };
+        let one = Retained {
+            checkpoint,
+            location: None,
+            len: metadata.len() as u64,
+            checksum: Crc32c::of(&metadata),
+        };
+        // What the metadata refers to in the shared directory has to have its name there before.
+        match self.0.blobs.settle(&layout::shared(self.0.job)).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        publish(&place, metadata).await.map_err(|error| match error.kind() {
+            // The metadata alone makes nothing complete: without an entry it is an orphan, whenever it appears.
+            ErrorKind::OutcomeUnknown => {
+                StorageError::new(ErrorKind::Unavailable, "publish", place.address())
+                    .with_detail("the metadata may not survive a loss of power, so it was not committed")
+                    .with_source(error)
+            }
+            _ => error,
+        })?;
+        self.0.tenure.commit(one, dropped).await?;
+        Ok(Pointer::new(place.address()))
+    }
+
+    async fn publish_savepoint(
         &self,
         checkpoint: CheckpointId,
         location: &LocationReference,
         metadata: Bytes,
     ) -> Result<Pointer, StorageError> {
         let place = self.0.place(checkpoint, location)?;
-        if metadata.len() as u64 > METADATA_LIMIT {
-            return Err(StorageError::new(
-                ErrorKind::TooLarge,
-                "publish",
-                place.address_of(layout::metadata()),
-            )
-            .with_detail(format!(
-                "{} bytes of metadata, at most {METADATA_LIMIT} can be read back; keep less state inline",
-                metadata.len()
-            )));
-        }
-        place.blobs.publish(&place.metadata(), metadata).await?;
+        publish(&place, metadata).await?;
         Ok(Pointer::new(place.address()))
     }
 
@@ -76,12 +127,45 @@ impl CoordinatorStorage for DirectoryCoordinator {
         &self,
         checkpoint: CheckpointId,
     ) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        let place = self.0.checkpoint(checkpoint);
-        if place.is_complete().await? {
-            return Ok(Arc::new(DirectoryLocation::new(place)));
+        let view = self.0.tenure.view().await?;
+        let Some(one) = view.retained(checkpoint).cloned() else {
+            let address = self.0.checkpoint(checkpoint).address();
+            return Err(StorageError::new(ErrorKind::NotFound, "open checkpoint", address)
+                .with_detail("it is not in the register: never completed, or dropped"));
+        };
+        let place = self.0.place_of(&one)?;
+        if !place.is_complete().await? {
+            return Err(StorageError::new(ErrorKind::NotFound, "open checkpoint", place.address())
+                .with_detail("the register has it, but its _metadata is gone"));
         }
-        Err(StorageError::new(ErrorKind::NotFound, "open checkpoint", place.address())
-            .with_detail("it has no _metadata: never completed, or discarded"))
+        let roots = view.head.roots.iter().map(|root| root.address.as_str().into()).collect();
+        let location = Arc::new(DirectoryLocation::new(place, self.0.stores(), roots));
+        Ok(Arc::new(RetainedLocation { one, location }))
+    }
+
+    async fn adopt(
+        &self,
+        snapshot: Arc<dyn CompletedLocation>,
+        checkpoint: CheckpointId,
+        ownership: Ownership,
+    ) -> Result<Claim, StorageError> {
+        let is_owned = ownership == Ownership::Taken;
+        let roots = [StateDirectory::Exclusive, StateDirectory::Shared].into_iter().filter_map(|directory| {
+            match snapshot.foreign(&StateFile { directory, name: layout::metadata() })?.directory {
+                StateDirectory::Foreign(address) => Some(Root { address: address.to_string(), is_owned }),
+                _ => None,
+            }
+        });
+        let roots: Vec<_> = roots.filter(|_| ownership != Ownership::Unclaimed).collect();
+        let metadata = snapshot.metadata().await?;
+        let taken = is_owned.then(|| Retained {
+            checkpoint,
+            location: Some(snapshot.pointer().as_str().to_owned()),
+            len: metadata.len() as u64,
+            checksum: Crc32c::of(&metadata),
+        });
+        self.0.tenure.adopt(checkpoint, taken, roots).await?;
+        self.claim().await
     }
 
     async fn discard(
@@ -89,35 +173,106 @@ impl CoordinatorStorage for DirectoryCoordinator {
         checkpoint: CheckpointId,
         location: &LocationReference,
     ) -> Result<(), StorageError> {
-        disposal::dispose(&self.0.place(checkpoint, location)?).await
+        let place = self.0.place(checkpoint, location)?;
+        let view = self.0.tenure.view().await?;
+        if *location == LocationReference::Default {
+            refuse_retained(view.retained(checkpoint).is_some(), checkpoint)?;
+            if checkpoint.get() < view.own {
+                return Err(StorageError::new(
+                    ErrorKind::Fenced,
+                    "discard checkpoint",
+                    checkpoint.to_string(),
+                )
+                .with_detail("an earlier coordinator began it; a sweep removes what nobody needs of it"));
+            }
+            self.remove_shared_of(checkpoint).await?;
+        }
+        disposal::dispose(&place, &BTreeSet::new()).await
     }
 
-    async fn conclude(&self, status: JobStatus) -> Result<(), StorageError> {
-        let Some(word) = layout::status_word(status) else { return Ok(()) };
-        let job = layout::job(self.0.job);
-        match self.0.blobs.create_directory(&job).await {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        match self.0.blobs.publish(&job.join(layout::ended()), Bytes::from_static(word.as_bytes())).await {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                self.concluded_before(status, error).await
+    async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
+        let view = self.0.tenure.view().await?;
+        refuse_retained(view.retained(checkpoint).is_some(), checkpoint)?;
+        match view.dropped(checkpoint).filter(|one| one.location.is_some()) {
+            None => disposal::dispose(&self.0.checkpoint(checkpoint), &BTreeSet::new()).await?,
+            Some(claimed) => {
+                // Later checkpoints may go on with files that were exclusive where they come from.
+                let place = self.0.place_of(claimed)?;
+                let needed = Live::of_retained(&self.0, &view).await?.at(&place.address());
+                disposal::dispose(&place, &needed).await?;
             }
-            other => other,
         }
+        for file in shared {
+            self.remove_shared(file, |address| view.owns(address)).await?;
+        }
+        self.0.tenure.removed(checkpoint).await
+    }
+
+    async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError> {
+        match status {
+            JobStatus::Suspended => Ok(()),
+            JobStatus::Finished | JobStatus::Canceled | JobStatus::Failed => {
+                self.0.tenure.conclude(status, dropped).await
+            }
+        }
+    }
+
+    async fn sweep(&self, mode: SweepMode) -> Result<Sweep, StorageError> {
+        sweep::sweep(&self.0, mode).await
     }
 }
 
 impl DirectoryCoordinator {
-    /// The end was written down already: fine if it is the same one, made durable in case its writer could
-    /// not.
-    async fn concluded_before(&self, status: JobStatus, taken: StorageError) -> Result<(), StorageError> {
-        let found = survey::read_end(&self.0).await?;
-        if found != status {
-            return Err(StorageError::new(ErrorKind::AlreadyExists, "conclude job", self.0.job.to_string())
-                .with_detail(format!("it is to end as {status}, but has ended as {found}"))
-                .with_source(taken));
+    /// Removes the shared files that were written for a checkpoint which nobody ever completed.
+    async fn remove_shared_of(&self, checkpoint: CheckpointId) -> Result<(), StorageError> {
+        let shared = layout::shared(self.0.job);
+        for entry in self.0.blobs.list(&shared).await? {
+            if layout::parse_shared_state(&entry.name) == Some(checkpoint)
+                && let Ok(name) = stillframe_model::Name::new(entry.name)
+            {
+                self.0.blobs.delete(&shared.join(name)).await?;
+            }
         }
-        self.0.blobs.settle(&layout::job(self.0.job)).await
+        Ok(())
     }
+
+    async fn remove_shared(&self, file: &StateFile, owns: impl Fn(&str) -> bool) -> Result<(), StorageError> {
+        let text = file.name.as_str();
+        let is_ours = layout::parse_state(text).is_some() || layout::parse_shared_state(text).is_some();
+        match &file.directory {
+            StateDirectory::Shared if is_ours => {
+                self.0.blobs.delete(&layout::shared(self.0.job).join(file.name.clone())).await
+            }
+            StateDirectory::Foreign(address) if is_ours && owns(address) => {
+                self.0.store_at(address)?.delete(&BlobPath::root().join(file.name.clone())).await
+            }
+            _ => Err(StorageError::new(
+                ErrorKind::InvalidPointer,
+                "remove shared file",
+                file.name.to_string(),
+            )
+            .with_detail(
+                "only state in the job's shared directory, or in one that the job took over, can be removed",
+            )),
+        }
+    }
+}
+
+async fn publish(place: &Place, metadata: Bytes) -> Result<(), StorageError> {
+    if metadata.len() as u64 > METADATA_LIMIT {
+        return Err(StorageError::new(ErrorKind::TooLarge, "publish", place.address_of(layout::metadata()))
+            .with_detail(format!(
+                "{} bytes of metadata, at most {METADATA_LIMIT} can be read back; keep less state inline",
+                metadata.len()
+            )));
+    }
+    place.blobs.publish(&place.metadata(), metadata).await
+}
+
+fn refuse_retained(is_retained: bool, checkpoint: CheckpointId) -> Result<(), StorageError> {
+    if !is_retained {
+        return Ok(());
+    }
+    Err(StorageError::new(ErrorKind::AlreadyExists, "remove checkpoint", checkpoint.to_string())
+        .with_detail("it is retained; drop it with a commit first"))
 }

@@ -3,6 +3,8 @@
 
 use crate::layout;
 use crate::place::Place;
+use std::collections::BTreeSet;
+use stillframe_model::Name;
 use stillframe_storage::{BlobEntry, ErrorKind, StorageError};
 
 /// How often the contents are gone through, in case a task that has not heard of the end is still writing.
@@ -11,7 +13,8 @@ const ROUNDS: usize = 3;
 /// How many foreign names an error shows.
 const SHOWN: usize = 5;
 
-pub(crate) async fn dispose(place: &Place) -> Result<(), StorageError> {
+/// Removes what is ours of a checkpoint's directory, but for the files that others still need.
+pub(crate) async fn dispose(place: &Place, needed: &BTreeSet<Name>) -> Result<(), StorageError> {
     if place.list().await?.is_empty() {
         return place.blobs.delete_directory(&place.directory).await;
     }
@@ -25,9 +28,12 @@ pub(crate) async fn dispose(place: &Place) -> Result<(), StorageError> {
     }
     let mut round = 1;
     loop {
-        let Err(error) = remove_state_and_directory(place).await else { return Ok(()) };
+        let Err(error) = remove_state_and_directory(place, needed).await else { return Ok(()) };
         let rest = place.list().await?;
-        if round == ROUNDS || !rest.iter().any(is_ours) {
+        if rest.iter().all(|entry| is_in(needed, entry)) {
+            return Ok(());
+        }
+        if round == ROUNDS || !rest.iter().any(|entry| is_ours(entry) && !is_in(needed, entry)) {
             return Err(name_what_is_foreign(place, &rest, error));
         }
         round += 1;
@@ -38,9 +44,13 @@ fn is_ours(entry: &BlobEntry) -> bool {
     !entry.is_directory && layout::parse_state(&entry.name).is_some()
 }
 
-async fn remove_state_and_directory(place: &Place) -> Result<(), StorageError> {
-    for entry in place.list().await?.iter().filter(|entry| is_ours(entry)) {
-        if let Some(name) = layout::parse_state(&entry.name) {
+fn is_in(needed: &BTreeSet<Name>, entry: &BlobEntry) -> bool {
+    Name::new(entry.name.as_str()).is_ok_and(|name| needed.contains(&name))
+}
+
+async fn remove_state_and_directory(place: &Place, needed: &BTreeSet<Name>) -> Result<(), StorageError> {
+    for entry in place.list().await?.iter().filter(|entry| is_ours(entry) && !is_in(needed, entry)) {
+        if let Ok(name) = Name::new(entry.name.as_str()) {
             place.blobs.delete(&place.join(name)).await?;
         }
     }

@@ -5,32 +5,48 @@
 //! readers' views that `stillframe-storage` asks for. The layout is Flink's:
 //!
 //! ```text
-//! <directory>/<job id>/chk-<N>/_metadata       exists exactly when checkpoint N is complete
-//! <directory>/<job id>/chk-<N>/state-<unique>  what a task wrote for it
-//! <directory>/<job id>/_ended                  how the job ended
-//! <target>/savepoint-<job id>-<unique>/…       the same for a savepoint, wherever the user wants it
+//! <directory>/<job id>/_ctl/…                         the commit register: which checkpoints are complete
+//! <directory>/<job id>/chk-<N>/_metadata              what checkpoint N consists of
+//! <directory>/<job id>/chk-<N>/segment-<unique>       what the tasks of a worker wrote for it
+//! <directory>/<job id>/chk-<N>/state-<unique>         the same, for one large state
+//! <directory>/<job id>/shared/shared-<N>-<unique>     what later checkpoints may share
+//! <directory>/<job id>/taskowned/owned-<unique>       what tasks look after themselves
+//! <target>/savepoint-<job id>-<unique>/…              the same for a savepoint, wherever the user wants it
 //! ```
 //!
 //! Architecture invariant: nothing here knows what kind of medium it is on. It opens no file, reads no clock
 //! and draws no random number of its own. Only `layout.rs` formats and parses names.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod blocks;
 mod completed;
 mod coordinator;
 mod disposal;
+mod failure;
 mod layout;
+mod live;
 #[cfg(test)]
 mod map_store;
+mod pieces;
 mod place;
 mod pointer;
+mod reader;
 mod reference;
+pub mod register;
+mod retained;
 mod seam;
+mod segment;
+mod side_directory;
+mod state_file;
 mod storage;
 mod stream;
-mod survey;
+mod sweep;
+mod task_owned;
+mod tenure;
 #[cfg(test)]
 mod tests;
 mod worker;
+mod writable;
 
 pub use completed::METADATA_LIMIT;
 pub use seam::{BlobStores, Entropy};

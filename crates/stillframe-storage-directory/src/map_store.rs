@@ -1,4 +1,5 @@
-//! A blob store in a map, so that this crate's tests need no medium.
+//! A blob store in a map, so that this crate's tests need no medium. What is in the map is durable: an object
+//! that is being written shows there what was synced of it. Every operation can be made to fail, or to hang.
 
 use crate::{BlobStores, DirectoryStorage, Entropy};
 use async_trait::async_trait;
@@ -16,6 +17,22 @@ const CURRENT_DIRECTORY: &str = "/c/11111111111111111111111111111111";
 pub(crate) struct Medium {
     objects: Arc<Mutex<BTreeMap<String, Option<Bytes>>>>,
     settled: Arc<Mutex<Vec<String>>>,
+    script: Arc<Mutex<Script>>,
+    /// Held by every writer that is neither finished nor dropped.
+    open: Arc<()>,
+}
+
+/// What the medium did, and what it is to do.
+#[derive(Debug, Default)]
+struct Script {
+    /// The operations, each as the name of its function.
+    operations: Vec<&'static str>,
+    /// The operation that fails, counted from 0.
+    failing: Option<usize>,
+    /// The operation that never returns.
+    hanging: Option<usize>,
+    /// Whether an object appears only when it is finished.
+    shows_whole_objects_only: bool,
 }
 
 impl Medium {
@@ -34,6 +51,67 @@ impl Medium {
     /// The directories that were settled since the last call, in order.
     pub(crate) fn take_settled(&self) -> Vec<String> {
         core::mem::take(&mut *self.settled.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The content of an object.
+    pub(crate) fn content(&self, address: &str) -> Option<Bytes> {
+        self.lock().get(address).cloned().flatten()
+    }
+
+    /// Puts other content in the place of an object.
+    pub(crate) fn replace(&self, address: &str, bytes: impl Into<Bytes>) {
+        self.lock().insert(address.to_owned(), Some(bytes.into()));
+    }
+
+    /// The same medium, where an object appears only when it is finished.
+    pub(crate) fn showing_whole_objects_only(self) -> Self {
+        self.script().shows_whole_objects_only = true;
+        self
+    }
+
+    /// Makes the operation with this number fail, counted from 0 and from now on.
+    pub(crate) fn fail_at(&self, number: usize) {
+        let mut script = self.script();
+        script.failing = Some(script.operations.len() + number);
+    }
+
+    /// Makes the operation with this number hang, counted from 0 and from now on.
+    pub(crate) fn hang_at(&self, number: usize) {
+        let mut script = self.script();
+        script.hanging = Some(script.operations.len() + number);
+    }
+
+    /// How many operations there were.
+    pub(crate) fn operations(&self) -> usize {
+        self.script().operations.len()
+    }
+
+    /// How many of them had this name.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.script().operations.iter().filter(|name| **name == operation).count()
+    }
+
+    /// How many objects are being written.
+    pub(crate) fn open_writers(&self) -> usize {
+        let media = Arc::strong_count(&self.script);
+        Arc::strong_count(&self.open) - media
+    }
+
+    async fn operate(&self, operation: &'static str, address: &str) -> Result<(), StorageError> {
+        let (fails, hangs) = {
+            let mut script = self.script();
+            let number = Some(script.operations.len());
+            script.operations.push(operation);
+            (script.failing == number, script.hanging == number)
+        };
+        if hangs {
+            core::future::pending::<()>().await;
+        }
+        if fails { Err(StorageError::new(ErrorKind::Unavailable, operation, address)) } else { Ok(()) }
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<Bytes>>> {
@@ -92,6 +170,7 @@ impl BlobStore for MapStore {
     }
 
     async fn create_directory(&self, path: &BlobPath) -> Result<(), StorageError> {
+        self.medium.operate("create_directory", &self.locate(path)).await?;
         if let Some((parent, _)) = path.split() {
             self.medium.lock().entry(self.locate(&parent)).or_insert(None);
         }
@@ -99,25 +178,31 @@ impl BlobStore for MapStore {
     }
 
     async fn create(&self, path: &BlobPath) -> Result<Box<dyn BlobWriter>, StorageError> {
+        self.medium.operate("create", &self.locate(path)).await?;
         self.put_new(path, Some(Bytes::new()))?;
         Ok(Box::new(MapWriter {
             address: self.locate(path),
             bytes: Vec::new(),
-            medium: Some(self.medium.clone()),
+            is_kept: false,
+            medium: self.medium.clone(),
+            open: Some(Arc::clone(&self.medium.open)),
         }))
     }
 
     async fn publish(&self, path: &BlobPath, bytes: Bytes) -> Result<(), StorageError> {
+        self.medium.operate("publish", &self.locate(path)).await?;
         self.put_new(path, Some(bytes))
     }
 
     async fn settle(&self, directory: &BlobPath) -> Result<(), StorageError> {
         let address = self.locate(directory);
+        self.medium.operate("settle", &address).await?;
         self.medium.settled.lock().unwrap_or_else(PoisonError::into_inner).push(address);
         Ok(())
     }
 
     async fn read(&self, path: &BlobPath, limit: u64) -> Result<Bytes, StorageError> {
+        self.medium.operate("read", &self.locate(path)).await?;
         match self.medium.lock().get(&self.locate(path)) {
             Some(Some(bytes)) if bytes.len() as u64 > limit => {
                 Err(StorageError::new(ErrorKind::TooLarge, "read", self.locate(path)))
@@ -133,10 +218,11 @@ impl BlobStore for MapStore {
 
     async fn open(&self, path: &BlobPath) -> Result<Box<dyn BlobReader>, StorageError> {
         let bytes = self.read(path, u64::MAX).await?;
-        Ok(Box::new(MapReader { address: self.locate(path), bytes }))
+        Ok(Box::new(MapReader { address: self.locate(path), bytes, medium: self.medium.clone() }))
     }
 
     async fn list(&self, directory: &BlobPath) -> Result<Vec<BlobEntry>, StorageError> {
+        self.medium.operate("list", &self.locate(directory)).await?;
         let prefix = format!("{}/", self.locate(directory));
         let objects = self.medium.lock();
         let below =
@@ -148,6 +234,7 @@ impl BlobStore for MapStore {
     }
 
     async fn delete(&self, path: &BlobPath) -> Result<(), StorageError> {
+        self.medium.operate("delete", &self.locate(path)).await?;
         self.medium.lock().remove(&self.locate(path));
         Ok(())
     }
@@ -166,14 +253,23 @@ impl BlobStore for MapStore {
 struct MapWriter {
     address: String,
     bytes: Vec<u8>,
-    /// Taken by `finish`, so that dropping the writer afterwards removes nothing.
-    medium: Option<Medium>,
+    /// Whether a part of it was synced, so that dropping the writer removes nothing.
+    is_kept: bool,
+    medium: Medium,
+    /// Taken by `finish`.
+    open: Option<Arc<()>>,
+}
+
+impl MapWriter {
+    fn show(&self) {
+        self.medium.lock().insert(self.address.clone(), Some(Bytes::copy_from_slice(&self.bytes)));
+    }
 }
 
 impl Drop for MapWriter {
     fn drop(&mut self) {
-        if let Some(medium) = &self.medium {
-            medium.lock().remove(&self.address);
+        if self.open.is_some() && !self.is_kept {
+            self.medium.lock().remove(&self.address);
         }
     }
 }
@@ -181,22 +277,32 @@ impl Drop for MapWriter {
 #[async_trait]
 impl BlobWriter for MapWriter {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        self.medium.operate("write", &self.address).await?;
         self.bytes.extend_from_slice(&bytes);
         Ok(())
     }
 
     async fn sync(&mut self) -> Result<bool, StorageError> {
-        Ok(false)
+        self.medium.operate("sync", &self.address).await?;
+        if self.medium.script().shows_whole_objects_only {
+            return Ok(false);
+        }
+        self.show();
+        self.is_kept = true;
+        Ok(true)
     }
 
     async fn finish(mut self: Box<Self>) -> Result<(), StorageError> {
-        if let Some(medium) = self.medium.take() {
-            medium.lock().insert(self.address.clone(), Some(Bytes::from(core::mem::take(&mut self.bytes))));
-        }
+        self.medium.operate("finish", &self.address).await?;
+        self.show();
+        self.open = None;
         Ok(())
     }
 
-    async fn abort(self: Box<Self>) -> Result<(), StorageError> {
+    async fn abort(mut self: Box<Self>) -> Result<(), StorageError> {
+        self.medium.operate("abort", &self.address).await?;
+        self.medium.lock().remove(&self.address);
+        self.open = None;
         Ok(())
     }
 }
@@ -205,6 +311,7 @@ impl BlobWriter for MapWriter {
 struct MapReader {
     address: String,
     bytes: Bytes,
+    medium: Medium,
 }
 
 #[async_trait]
@@ -214,6 +321,7 @@ impl BlobReader for MapReader {
     }
 
     async fn read_at(&mut self, offset: u64, len: usize) -> Result<Bytes, StorageError> {
+        self.medium.operate("read_at", &self.address).await?;
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         match from.checked_add(len).filter(|end| *end <= self.bytes.len()) {
             Some(end) => Ok(self.bytes.slice(from..end)),

@@ -9,7 +9,7 @@ use stillframe_model::Pointer;
 use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StorageError};
 
 pub(crate) async fn resolve(
-    stores: &dyn BlobStores,
+    stores: &Arc<dyn BlobStores>,
     pointer: &Pointer,
 ) -> Result<Arc<dyn CompletedLocation>, StorageError> {
     let refuse = |kind, detail: &str| {
@@ -25,11 +25,11 @@ pub(crate) async fn resolve(
     let place = Place { blobs: stores.at(directory)?, directory: BlobPath::root() };
     let entries = place.list().await?;
     if has_metadata(&entries) {
-        return Ok(Arc::new(DirectoryLocation::new(place)));
+        return Ok(Arc::new(DirectoryLocation::new(place, Arc::clone(stores), Arc::from([]))));
     }
     // The text may be relative, which helps nobody who does not know where it was given; the address is not.
     let address = place.address();
-    if !entries.is_empty() || is_listed_by_its_parent(stores, &address).await {
+    if !entries.is_empty() || is_listed_by_its_parent(&**stores, &address).await {
         return refuse(
             ErrorKind::NotFound,
             "the directory has no _metadata, so the checkpoint was not completed or was discarded; give one that has it",

@@ -1,6 +1,8 @@
 use crate::coordinator::DirectoryCoordinator;
 use crate::place::Place;
+use crate::register::Retained;
 use crate::seam::{BlobStores, Entropy};
+use crate::tenure::Tenure;
 use crate::worker::DirectoryWorker;
 use crate::{layout, pointer, reference};
 use std::sync::Arc;
@@ -50,7 +52,10 @@ impl DirectoryStorage {
         // Something that is there but is no directory, or may not be read, is better reported now than at the
         // first checkpoint.
         blobs.list(&layout::job(job)).await?;
-        Ok(Arc::new(DirectoryAccess(Arc::new(JobDirectory { job, blobs, storage: self.clone() }))))
+        let tenure = Tenure::new(job, Arc::clone(&blobs));
+        let directory = Arc::new(JobDirectory { job, blobs, tenure, storage: self.clone() });
+        let worker = Arc::new(DirectoryWorker::new(Arc::clone(&directory)));
+        Ok(Arc::new(DirectoryAccess { directory, worker }))
     }
 
     /// A finished checkpoint or savepoint. The pointer is the address of its directory, or of the `_metadata`
@@ -60,7 +65,7 @@ impl DirectoryStorage {
     /// `InvalidPointer` for text that cannot name one, `NotFound` where there is none; the text says whether
     /// nothing is there at all or a checkpoint that was never completed.
     pub async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        pointer::resolve(&*self.stores, pointer).await
+        pointer::resolve(&self.stores, pointer).await
     }
 }
 
@@ -69,6 +74,7 @@ impl DirectoryStorage {
 pub(crate) struct JobDirectory {
     pub(crate) job: JobId,
     pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) tenure: Tenure,
     storage: DirectoryStorage,
 }
 
@@ -76,6 +82,22 @@ impl JobDirectory {
     /// The place that follows from a checkpoint's id.
     pub(crate) fn checkpoint(&self, checkpoint: CheckpointId) -> Place {
         Place { blobs: Arc::clone(&self.blobs), directory: layout::checkpoint(self.job, checkpoint) }
+    }
+
+    /// The place of a checkpoint that stands in the register.
+    pub(crate) fn place_of(&self, one: &Retained) -> Result<Place, StorageError> {
+        match &one.location {
+            None => Ok(self.checkpoint(one.checkpoint)),
+            Some(address) => self.storage.place_at(address),
+        }
+    }
+
+    /// The address of the directory that a checkpoint of the register shares with those beside it.
+    pub(crate) fn shared_of(&self, one: &Retained) -> Result<String, StorageError> {
+        match &one.location {
+            None => Ok(self.blobs.locate(&layout::shared(self.job))),
+            Some(address) => Ok(layout::shared_beside(address)),
+        }
     }
 
     /// The place that a reference stands for.
@@ -92,6 +114,10 @@ impl JobDirectory {
 
     pub(crate) fn store_at(&self, address: &str) -> Result<Arc<dyn BlobStore>, StorageError> {
         self.storage.stores.at(address)
+    }
+
+    pub(crate) fn stores(&self) -> Arc<dyn BlobStores> {
+        Arc::clone(&self.storage.stores)
     }
 
     pub(crate) fn savepoint_directory(&self) -> Option<&str> {
@@ -114,14 +140,18 @@ impl DirectoryStorage {
 }
 
 #[derive(Debug)]
-struct DirectoryAccess(Arc<JobDirectory>);
+struct DirectoryAccess {
+    directory: Arc<JobDirectory>,
+    /// One for all tasks of the process: their states go into the same segments.
+    worker: Arc<DirectoryWorker>,
+}
 
 impl StorageAccess for DirectoryAccess {
     fn coordinator(&self) -> Arc<dyn CoordinatorStorage> {
-        Arc::new(DirectoryCoordinator(Arc::clone(&self.0)))
+        Arc::new(DirectoryCoordinator(Arc::clone(&self.directory)))
     }
 
     fn worker(&self) -> Arc<dyn WorkerStorage> {
-        Arc::new(DirectoryWorker(Arc::clone(&self.0)))
+        Arc::clone(&self.worker) as Arc<dyn WorkerStorage>
     }
 }

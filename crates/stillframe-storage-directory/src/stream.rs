@@ -1,89 +1,53 @@
-use crate::layout;
-use crate::place::Place;
-use crate::seam::Entropy;
+use crate::pieces::Pieces;
+use crate::state_file::StateFileWriter;
+use crate::writable::WritableLocation;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
-use stillframe_model::{Crc32c, FileHandle, Name, StateHandle};
-use stillframe_storage::{BlobWriter, ErrorKind, StateStream, StorageError};
+use stillframe_model::StateHandle;
+use stillframe_storage::{ErrorKind, StateScope, StateStream, StorageError};
 
-/// How many names are tried before a clash is believed to be something else than chance.
-const NAME_ATTEMPTS: usize = 10;
-
-/// State that stays in memory until it is too large for the metadata, and only then gets a file.
+/// State that stays in memory until it is finished, or so large that it gets a file of its own.
 #[derive(Debug)]
 pub(crate) struct DirectoryStream {
-    place: Place,
-    entropy: Arc<dyn Entropy>,
-    inline_threshold: usize,
+    location: Arc<WritableLocation>,
+    scope: StateScope,
     target: Target,
     len: u64,
-    crc: Crc32c,
 }
 
 #[derive(Debug)]
 enum Target {
-    Memory(Vec<u8>),
-    File {
-        name: Name,
-        writer: Box<dyn BlobWriter>,
-    },
+    Memory(Pieces),
+    File(StateFileWriter),
     /// An earlier write failed. The file, if there was one, is gone.
     Failed,
 }
 
 impl DirectoryStream {
-    pub(crate) fn new(place: Place, entropy: Arc<dyn Entropy>, inline_threshold: usize) -> Self {
-        Self {
-            place,
-            entropy,
-            inline_threshold,
-            target: Target::Memory(Vec::new()),
-            len: 0,
-            crc: Crc32c::EMPTY,
-        }
+    pub(crate) fn new(location: Arc<WritableLocation>, scope: StateScope) -> Self {
+        Self { location, scope, target: Target::Memory(Pieces::default()), len: 0 }
     }
 
     async fn append(&mut self, target: Target, bytes: Bytes) -> Result<Target, StorageError> {
         match target {
-            Target::Memory(mut buffer) if buffer.len() + bytes.len() <= self.inline_threshold => {
-                buffer.extend_from_slice(&bytes);
-                Ok(Target::Memory(buffer))
-            }
-            Target::Memory(buffer) => {
-                let (name, mut writer) = self.create().await?;
-                if !buffer.is_empty() {
-                    writer.write(Bytes::from(buffer)).await?;
+            Target::Memory(mut pieces) => {
+                pieces.push(bytes);
+                if pieces.len() <= self.location.kept_in_memory(self.scope) {
+                    return Ok(Target::Memory(pieces));
                 }
-                writer.write(bytes).await?;
-                Ok(Target::File { name, writer })
-            }
-            Target::File { name, mut writer } => {
-                writer.write(bytes).await?;
-                Ok(Target::File { name, writer })
-            }
-            Target::Failed => Err(self.failed_before()),
-        }
-    }
-
-    async fn create(&mut self) -> Result<(Name, Box<dyn BlobWriter>), StorageError> {
-        let mut attempt = 1;
-        loop {
-            let name = layout::state(self.entropy.draw()?);
-            match self.place.blobs.create(&self.place.join(name.clone())).await {
-                Ok(writer) => return Ok((name, writer)),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < NAME_ATTEMPTS => {
-                    attempt += 1
+                let mut file = self.location.begin_file(self.scope).await?;
+                for piece in pieces.into_vec() {
+                    file.write(piece).await?;
                 }
-                Err(error) => return Err(error),
+                Ok(Target::File(file))
             }
+            Target::File(mut file) => {
+                file.write(bytes).await?;
+                Ok(Target::File(file))
+            }
+            Target::Failed => Err(failed_before()),
         }
-    }
-
-    fn failed_before(&self) -> StorageError {
-        StorageError::new(ErrorKind::Other, "write state to", self.place.address()).with_detail(
-            "an earlier write to this stream failed; abort it and write the state again to a new one",
-        )
     }
 }
 
@@ -97,32 +61,37 @@ impl StateStream for DirectoryStream {
         if bytes.is_empty() {
             return Ok(());
         }
-        let (len, crc) = (self.len + bytes.len() as u64, self.crc.extend(&bytes));
-        // On an error the writer is dropped on the way out, which removes its file, and `Failed` stays
-        // behind.
+        let len = self.len + bytes.len() as u64;
+        // On an error the file is dropped on the way out, which removes it, and `Failed` stays behind.
         let target = core::mem::replace(&mut self.target, Target::Failed);
-        self.target = self.append(target, bytes).await?;
-        (self.len, self.crc) = (len, crc);
+        let appended = self.append(target, bytes).await;
+        self.target = self.location.noting(appended)?;
+        self.len = len;
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<Option<StateHandle>, StorageError> {
-        let failed = self.failed_before();
-        match self.target {
-            Target::Memory(buffer) if buffer.is_empty() => Ok(None),
-            Target::Memory(buffer) => Ok(Some(StateHandle::Inline(Bytes::from(buffer)))),
-            Target::File { name, writer } => {
-                writer.finish().await?;
-                Ok(Some(StateHandle::File(FileHandle { name, len: self.len, crc: self.crc })))
-            }
-            Target::Failed => Err(failed),
-        }
+        let Self { location, scope: _, target, len: _ } = *self;
+        location.check("finish")?;
+        let handle = match target {
+            Target::Memory(pieces) if pieces.is_empty() => return Ok(None),
+            Target::Memory(pieces) => location.put(pieces).await,
+            Target::File(file) => file.finish().await.map(StateHandle::File),
+            Target::Failed => Err(failed_before()),
+        };
+        location.noting(handle).map(Some)
     }
 
     async fn abort(self: Box<Self>) -> Result<(), StorageError> {
         match self.target {
-            Target::File { name: _, writer } => writer.abort().await,
+            Target::File(file) => file.abort().await,
             Target::Memory(_) | Target::Failed => Ok(()),
         }
     }
+}
+
+/// A write was given up half-way, by an error or because its future was dropped.
+pub(crate) fn failed_before() -> StorageError {
+    StorageError::new(ErrorKind::Other, "write", "state")
+        .with_detail("an earlier write to this stream failed or was given up; abort it")
 }

@@ -5,20 +5,19 @@
 //! restored bit for bit, and whatever a survey calls completed verifies. The recovery that is asked is the
 //! real one; only the disk is not.
 
+use crate::blobs::LocalStores;
 use crate::directories::Directories;
-use crate::disk::Disk;
 use crate::durable::{Renamed, rename_on};
-use crate::local::LocalStores;
-use crate::sim_disk::SimDisk;
+use crate::simulation::{Coverage, FaultKind, SimDisk, SimEntropy};
+use crate::volume::Volume;
 use bytes::Bytes;
 use futures_executor::block_on;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use stillframe_model::{
-    CheckpointId, Crc32c, FileHandle, JobId, JobStatus, LocationReference, Name, StateHandle,
+    CheckpointId, Crc32c, Durability, FileHandle, JobId, JobStatus, LocationReference, Name, StateHandle,
 };
 use stillframe_storage::{CoordinatorStorage, ErrorKind, StorageAccess, StorageError};
 use stillframe_storage_directory::{DirectoryStorage, Entropy};
@@ -28,25 +27,16 @@ const DIRECTORY: &str = "/data/checkpoints";
 const INLINE_THRESHOLD: u32 = 8;
 const WRITE_BUFFER_SIZE: usize = 64;
 
-/// Never repeats a number, not even from one simulated process to the next.
-#[derive(Debug)]
-struct Counter;
-
-impl Entropy for Counter {
-    fn draw(&self) -> Result<u128, StorageError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Ok(NEXT.fetch_add(1, Ordering::Relaxed).into())
-    }
-}
-
 /// A new process opens the storage on this disk.
 fn open(disk: &SimDisk) -> Result<Arc<dyn StorageAccess>, StorageError> {
-    let stores = LocalStores {
-        disk: Arc::new(disk.clone()),
-        entropy: Arc::new(Counter),
-        write_buffer_size: WRITE_BUFFER_SIZE,
-    };
-    let storage = DirectoryStorage::new(Arc::new(stores), Arc::new(Counter), DIRECTORY);
+    // Never repeats a number, not even from one simulated process to the next.
+    static UNIQUE: LazyLock<SimEntropy> = LazyLock::new(SimEntropy::new);
+    let entropy: Arc<dyn Entropy> = Arc::new(UNIQUE.clone());
+    let stores = LocalStores::new()
+        .with_disk(Arc::new(disk.clone()))
+        .with_entropy(Arc::clone(&entropy))
+        .with_write_buffer_size(WRITE_BUFFER_SIZE);
+    let storage = DirectoryStorage::new(Arc::new(stores), entropy, DIRECTORY);
     block_on(storage.with_inline_threshold(INLINE_THRESHOLD).open(JOB))
 }
 
@@ -85,9 +75,8 @@ impl Journal {
     }
 
     fn check_all(&self, disk: &SimDisk, context: &str) -> usize {
-        let images = disk.after_power_loss();
-        images.iter().for_each(|(survived, image)| self.check(image, &format!("{context}, {survived}")));
-        images.len()
+        let images = disk.after_power_loss(&Coverage::default());
+        images.map(|(survived, image)| self.check(&image, &format!("{context}, {survived}"))).count()
     }
 }
 
@@ -195,16 +184,18 @@ fn operations_of(disk: &SimDisk, count: u64) -> usize {
 #[test]
 #[expect(clippy::print_stdout, reason = "the number of states is what this test is worth")]
 fn a_loss_of_power_after_any_operation_loses_nothing_that_was_reported() {
-    let operations = operations_of(&SimDisk::new(), 3);
-    let mut states = 0;
-    for cut in 0..=operations {
-        let (disk, mut journal) = (SimDisk::new(), Journal::default());
-        disk.stop_after(cut);
-        let result = run(&disk, 3, &mut journal);
-        assert_eq!(result.is_ok(), cut == operations);
-        states += journal.check_all(&disk, &format!("power lost after operation {cut} of {operations}"));
+    let (mut cuts, mut states) = (0, 0);
+    let three = |disk: &SimDisk| {
+        let mut journal = Journal::default();
+        (run(disk, 3, &mut journal), journal)
+    };
+    for cut in SimDisk::new().cut_everywhere(three) {
+        let (result, journal) = cut.outcome;
+        assert_eq!(result.is_ok(), cut.is_whole);
+        states += journal.check_all(&cut.disk, &format!("power lost after operation {}", cut.after));
+        cuts += 1;
     }
-    println!("power loss: {operations} cuts, {states} states");
+    println!("power loss: {cuts} cuts, {states} states");
 }
 
 /// A process that is killed leaves behind what it did not come to sync, visible to the next one. That one
@@ -239,20 +230,25 @@ fn what_a_killed_process_left_is_made_durable_before_it_is_relied_on() {
 #[test]
 #[expect(clippy::print_stdout, reason = "the number of states is what this test is worth")]
 fn a_failing_disk_loses_nothing_that_was_reported() {
-    let mut states = 0;
-    for failing in 1..=operations_of(&SimDisk::new(), 3) {
-        let (disk, mut journal) = (SimDisk::new(), Journal::default());
-        disk.fail_at(failing);
-        let context = format!("operation {failing} failed");
-        let outcome = run_despite_errors(&disk, &mut journal);
-        let Some(failed) = disk.failed() else { panic!("{context}: no operation did") };
-        if let Err(error) = outcome {
-            assert!(names(&error, &failed), "{context}: {error:?} does not name {failed:?}");
+    let (mut sites, mut states) = (0, 0);
+    let three = |disk: &SimDisk| {
+        let mut journal = Journal::default();
+        (run_despite_errors(disk, &mut journal), journal)
+    };
+    for kind in FaultKind::ALL {
+        for failing in SimDisk::new().fail_everywhere(kind, false, three) {
+            let (outcome, journal) = failing.outcome;
+            let context = format!("{kind:?}: {:?}", failing.failed);
+            if let Err(error) = outcome {
+                let path = &failing.failed.path;
+                assert!(names(&error, path), "{context}: {error:?} does not name {path:?}");
+            }
+            states += journal.check_all(&failing.disk, &context);
+            journal.check(&failing.disk, &context);
+            sites += 1;
         }
-        states += journal.check_all(&disk, &context);
-        journal.check(&disk, &context);
     }
-    println!("failing disk: {states} states");
+    println!("failing disk: {sites} failures, {states} states");
 }
 
 /// Three checkpoints as in [`run`], the first error of which is returned at the end.
@@ -294,29 +290,31 @@ fn names(error: &(dyn Error + 'static), path: &Path) -> bool {
     here || error.source().is_some_and(|cause| names(cause, path))
 }
 
+fn directories_of(disk: &SimDisk) -> Directories {
+    Directories::new(Volume::new(Arc::new(disk.clone()), Durability::Sync))
+}
+
 #[test]
 fn a_renamed_file_always_has_a_name() {
     let prepared = SimDisk::new();
-    let directories = Directories::new(Arc::new(prepared.clone()));
+    let directories = directories_of(&prepared);
     directories.create(Path::new("/out")).unwrap();
     let (from, to) = (Path::new("/out/.x"), Path::new("/out/x"));
-    let mut file = prepared.create_new(from).unwrap();
+    let mut file = directories.volume().create_new(from).unwrap();
     file.write_all(b"records").and_then(|()| file.sync()).unwrap();
     directories.sync(Path::new("/out")).unwrap();
 
-    for cut in 0..=4 {
-        let disk = prepared.fork();
-        disk.stop_after(cut);
-        let renamed = rename_on(&Directories::new(Arc::new(disk.clone())), from, to);
-        for (survived, image) in disk.after_power_loss() {
-            let context = format!("power lost after operation {cut}, {survived}");
-            if renamed.is_ok() {
-                assert_eq!(image.read(to, 100).unwrap(), b"records", "{context}");
+    let rename = |disk: &SimDisk| rename_on(&directories_of(disk), from, to);
+    for cut in prepared.cut_everywhere(rename) {
+        for (survived, image) in cut.disk.after_power_loss(&Coverage::default()) {
+            let context = format!("power lost after operation {}, {survived}", cut.after);
+            if cut.outcome.is_ok() {
+                assert_eq!(image.content(to).unwrap(), b"records", "{context}");
             }
-            let again = rename_on(&Directories::new(Arc::new(image.clone())), from, to).unwrap();
+            let again = rename(&image).unwrap();
             assert!(matches!(again, Renamed::Moved | Renamed::AlreadyDone));
-            assert_eq!(image.worst_case().read(to, 100).unwrap(), b"records", "{context}");
-            assert!(image.read(from, 100).is_err(), "{context}");
+            assert_eq!(image.worst_case().content(to).unwrap(), b"records", "{context}");
+            assert!(image.content(from).is_none(), "{context}");
         }
     }
 }

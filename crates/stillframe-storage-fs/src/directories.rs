@@ -1,15 +1,15 @@
-use crate::disk::Disk;
 use crate::error::failed;
+use crate::volume::Volume;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use stillframe_storage::{ErrorKind, StorageError};
 
 /// Creates directories and makes their entries durable, and remembers what is known about that.
 #[derive(Debug)]
 pub(crate) struct Directories {
-    disk: Arc<dyn Disk>,
+    volume: Volume,
     known: Mutex<Known>,
 }
 
@@ -23,16 +23,12 @@ struct Known {
 }
 
 impl Directories {
-    pub(crate) fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, known: Mutex::default() }
+    pub(crate) fn new(volume: Volume) -> Self {
+        Self { volume, known: Mutex::default() }
     }
 
-    pub(crate) fn disk(&self) -> &dyn Disk {
-        &*self.disk
-    }
-
-    pub(crate) fn share_disk(&self) -> Arc<dyn Disk> {
-        Arc::clone(&self.disk)
+    pub(crate) fn volume(&self) -> &Volume {
+        &self.volume
     }
 
     /// Makes the entries of a directory durable, unless that failed before.
@@ -48,11 +44,11 @@ impl Directories {
     /// `false` if the directory itself was there.
     pub(crate) fn create(&self, directory: &Path) -> Result<bool, StorageError> {
         let parent = directory.parent();
-        let created = match self.disk.create_dir(directory) {
+        let created = match self.volume.create_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let Some(parent) = parent else { return Err(failed("create directory", directory, error)) };
                 self.create(parent)?;
-                self.disk.create_dir(directory)
+                self.volume.create_dir(directory)
             }
             other => other,
         };
@@ -75,7 +71,7 @@ impl Directories {
     /// again, so that nothing is ever put into a directory that may not be there after a loss of power.
     fn sync_new(&self, parent: &Path, directory: &Path) -> Result<(), StorageError> {
         let Err(error) = self.sync(parent) else { return Ok(()) };
-        if self.disk.remove_dir(directory).is_ok() {
+        if self.volume.remove_dir(directory).is_ok() {
             self.lock().doubtful.remove(parent);
         }
         Err(error)
@@ -110,7 +106,7 @@ impl Directories {
             return Err(StorageError::new(ErrorKind::Unavailable, "sync directory", directory.display().to_string())
                 .with_detail("an earlier fsync of it failed, after which none can be trusted; look at the disk and restart"));
         }
-        let result = self.disk.sync_dir(directory);
+        let result = self.volume.sync_dir(directory);
         // A directory that is not there has lost nothing, and may be created yet.
         if result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
             self.lock().doubtful.insert(directory.to_owned());
@@ -126,19 +122,22 @@ impl Directories {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim_disk::SimDisk;
+    use crate::disk::Disk;
+    use crate::simulation::{Fault, FaultKind, SimDisk};
+    use std::sync::Arc;
+    use stillframe_model::Durability;
 
     const DIRECTORY: &str = "/a/b";
 
     fn directories(disk: &SimDisk) -> Directories {
-        Directories::new(Arc::new(disk.clone()))
+        Directories::new(Volume::new(Arc::new(disk.clone()), Durability::Sync))
     }
 
     #[test]
     fn a_directory_that_could_not_be_made_durable_is_made_again() {
         // mkdir /a/b, which fails; mkdir /a; fsync of /
         let disk = SimDisk::new();
-        disk.fail_at(3);
+        disk.inject(Fault::once(FaultKind::Io, 3));
         let directories = directories(&disk);
         let error = directories.create(Path::new(DIRECTORY)).unwrap_err();
         assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/"));
@@ -151,10 +150,10 @@ mod tests {
         let disk = SimDisk::new();
         disk.create_dir(Path::new("/a")).unwrap();
         // mkdir /a/b; fsync of /a; fsync of / for the sake of /a, which somebody else created
-        disk.fail_at(3);
+        disk.inject(Fault::once(FaultKind::Io, 3));
         let directories = directories(&disk);
         directories.create(Path::new(DIRECTORY)).unwrap_err();
-        assert_eq!(disk.failed().as_deref(), Some(Path::new("/")));
+        assert_eq!(disk.failed().map(|failed| failed.path), Some(PathBuf::from("/")));
         let error = directories.create(Path::new(DIRECTORY)).unwrap_err();
         assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/"));
         assert!(disk.worst_case().list(Path::new("/a")).is_err(), "the disk did lose it");

@@ -7,9 +7,11 @@
 use crate::directories::Directories;
 use crate::disk::RealDisk;
 use crate::error::failed;
+use crate::volume::Volume;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use stillframe_model::Durability;
 use stillframe_storage::{ErrorKind, StorageError};
 
 /// How a rename went.
@@ -56,11 +58,11 @@ pub fn rename_no_replace(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result
 }
 
 pub(crate) fn rename_on(directories: &Directories, from: &Path, to: &Path) -> Result<Renamed, StorageError> {
-    let disk = directories.disk();
+    let volume = directories.volume();
     let Some(directory) = to.parent() else {
         return Err(StorageError::new(ErrorKind::InvalidPointer, "rename", to.display().to_string()));
     };
-    let is_there = match disk.hard_link(from, to) {
+    let is_there = match volume.hard_link(from, to) {
         Ok(()) => true,
         Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
             match (identity(directories, from)?, identity(directories, to)?) {
@@ -85,14 +87,14 @@ pub(crate) fn rename_on(directories: &Directories, from: &Path, to: &Path) -> Re
     if !is_there {
         return Ok(Renamed::AlreadyDone);
     }
-    match disk.remove_file(from) {
+    match volume.remove_file(from) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove old name", from, error)),
         _ => Ok(Renamed::Moved),
     }
 }
 
 fn identity(directories: &Directories, path: &Path) -> Result<Option<(u64, u64)>, StorageError> {
-    match directories.disk().identity(path) {
+    match directories.volume().identity(path) {
         Ok(identity) => Ok(Some(identity)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("look at", path, error)),
@@ -100,7 +102,7 @@ fn identity(directories: &Directories, path: &Path) -> Result<Option<(u64, u64)>
 }
 
 fn real() -> Directories {
-    Directories::new(Arc::new(RealDisk))
+    Directories::new(Volume::new(Arc::new(RealDisk::new()), Durability::Sync))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, StorageError> {

@@ -12,6 +12,16 @@ pub(crate) fn failed(operation: &'static str, path: &Path, error: io::Error) -> 
         Some(Errno::NOTDIR) => {
             mapped.with_detail("a part of the path is a file where a directory is expected")
         }
+        Some(Errno::XDEV) => mapped.with_detail(
+            "a mount point is where a directory of the storage is expected; mount at the storage's own directory",
+        ),
+        Some(Errno::STALE) => mapped.with_detail(
+            "the storage's directory was moved, replaced or lost its server since it was opened; put it back or restart",
+        ),
+        Some(Errno::MFILE | Errno::NFILE) => {
+            mapped.with_detail("too many files are open; raise the limit of the process")
+        }
+        _ if error.kind() == io::ErrorKind::InvalidInput => mapped.with_detail(error.to_string()),
         _ => mapped,
     };
     mapped.with_source(error)
@@ -19,7 +29,7 @@ pub(crate) fn failed(operation: &'static str, path: &Path, error: io::Error) -> 
 
 fn kind(error: &io::Error) -> ErrorKind {
     match Errno::from_io_error(error) {
-        Some(Errno::IO) => return ErrorKind::Unavailable,
+        Some(Errno::IO | Errno::MFILE | Errno::NFILE) => return ErrorKind::Unavailable,
         Some(Errno::LOOP) => return ErrorKind::InvalidPointer,
         _ => {}
     }

@@ -13,24 +13,37 @@
 //!
 //! [`durable`] offers the same care to sinks that write files of their own.
 //!
-//! Architecture invariant: no file but `disk.rs` calls the operating system's file functions, and no name is
-//! published but by `publish.rs` and `durable.rs`. Names and layout are those of `stillframe-storage-directory`.
+//! Everything happens on a [`disk::Disk`], a seam: this machine's file system, opened beneath the handle of the
+//! configured directory, or with the feature `simulation` a disk in memory that loses power and fails on demand.
+//!
+//! Architecture invariant: no file outside of `disk/` calls the operating system's file functions, and no name
+//! is published but by `publish.rs` and `durable.rs`. Names and layout are those of `stillframe-storage-directory`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+mod blobs;
 #[cfg(test)]
 mod crash_tests;
 mod directories;
-mod disk;
+pub mod disk;
 pub mod durable;
 mod entropy;
 mod error;
-mod local;
-mod publish;
 #[cfg(test)]
-mod sim_disk;
+mod fault_tests;
+#[cfg(test)]
+mod hardening_tests;
+mod on_disk;
+mod publish;
+#[cfg(any(test, feature = "simulation"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "simulation")))]
+pub mod simulation;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod volume;
 
+pub use blobs::LocalStores;
+pub use on_disk::StorageOnDisk;
+pub use stillframe_model::Durability;
 pub use storage::FileSystemCheckpointStorage;

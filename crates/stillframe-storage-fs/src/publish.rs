@@ -1,8 +1,8 @@
 //! The one way in which a small file appears under its final name.
 
 use crate::directories::Directories;
-use crate::disk::Disk;
 use crate::error::failed;
+use crate::volume::Volume;
 use std::io;
 use std::path::{Path, PathBuf};
 use stillframe_storage::{ErrorKind, StorageError};
@@ -28,15 +28,15 @@ pub(crate) fn publish(
         return Err(StorageError::new(ErrorKind::InvalidPointer, "publish", target.display().to_string())
             .with_detail("it does not end in the name of a file"));
     };
-    let disk = directories.disk();
+    let volume = directories.volume();
     // A name that refers to others in its directory must not be on the disk before they are. One fsync after
     // the link would make all of them durable, but until it returns any part of them may be, in any order.
-    let linked = write_durably(disk, &temporary, bytes)
+    let linked = write_durably(volume, &temporary, bytes)
         .and_then(|()| directories.sync(directory))
-        .and_then(|()| disk.hard_link(&temporary, target).map_err(|error| failed("publish", target, error)));
+        .and_then(|()| link(volume, &temporary, target).map_err(|error| failed("publish", target, error)));
     // Whether the link exists or not, the temporary name has done its duty. If it cannot be removed, that is
     // not worth failing for: whoever removes the directory sweeps it.
-    let _ = disk.remove_file(&temporary);
+    let _ = volume.remove_file(&temporary);
     linked?;
     directories.sync(directory).map_err(|error| {
         StorageError::new(ErrorKind::OutcomeUnknown, "publish", target.display().to_string())
@@ -47,17 +47,29 @@ pub(crate) fn publish(
 
 /// Creates a file with these bytes and makes its content durable. A file whose fsync failed is not tried
 /// again: the kernel may have dropped the bytes and call the next attempt a success.
-fn write_durably(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-    let mut file = disk.create_new(path).map_err(|error| failed("create", path, error))?;
+fn write_durably(volume: &Volume, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let mut file = volume.create_new(path).map_err(|error| failed("create", path, error))?;
     file.write_all(bytes).map_err(|error| failed("write", path, error))?;
     file.sync().map_err(|error| failed("sync", path, error))
 }
 
+/// Gives the file its final name. A file system behind a network may have done that and lost the answer, so
+/// that it finds the name taken when it is asked again, by this very file.
+fn link(volume: &Volume, temporary: &Path, target: &Path) -> io::Result<()> {
+    match volume.hard_link(temporary, target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_ours = || Ok::<_, io::Error>(volume.identity(temporary)? == volume.identity(target)?);
+            if is_ours().unwrap_or(false) { Ok(()) } else { Err(error) }
+        }
+        other => other,
+    }
+}
+
 /// Removes from a directory what publications left there whose process died.
-pub(crate) fn sweep(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
-    for entry in disk.list(directory)? {
+pub(crate) fn sweep(volume: &Volume, directory: &Path) -> io::Result<()> {
+    for entry in volume.list(directory)? {
         if !entry.is_directory && is_temporary(&entry.name) {
-            match disk.remove_file(&directory.join(&entry.name)) {
+            match volume.remove_file(&directory.join(&entry.name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }

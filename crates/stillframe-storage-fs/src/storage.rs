@@ -1,14 +1,15 @@
 use crate::address;
+use crate::blobs::LocalStores;
 use crate::disk::{Disk, RealDisk};
 use crate::entropy::SystemEntropy;
-use crate::local::LocalStores;
+use crate::on_disk::StorageOnDisk;
 use async_trait::async_trait;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
-use stillframe_model::{FileSystemDescriptor, JobId, Pointer, StorageDescriptor, StoragePath};
+use stillframe_model::{Durability, FileSystemDescriptor, JobId, Pointer, StorageDescriptor, StoragePath};
 use stillframe_storage::{CheckpointStorage, CompletedLocation, StorageAccess, StorageError};
-use stillframe_storage_directory::DirectoryStorage;
+use stillframe_storage_directory::{DirectoryStorage, Entropy};
 
 /// Keeps checkpoints as files on a local disk. They survive failed tasks, the end of the process, and the
 /// loss of power as far as the disk keeps what it has confirmed.
@@ -63,6 +64,12 @@ impl FileSystemCheckpointStorage {
         Self::described_by(self.descriptor.with_savepoint_path(path))
     }
 
+    /// The same storage, with or without the guarantee that a completed checkpoint survives the loss of power.
+    #[must_use]
+    pub fn with_durability(self, durability: Durability) -> Self {
+        Self { descriptor: self.descriptor.with_durability(durability), ..self }
+    }
+
     /// The address below which checkpoints go.
     #[must_use]
     #[doc(alias = "get_checkpoint_path", alias = "getCheckpointPath")]
@@ -92,6 +99,12 @@ impl FileSystemCheckpointStorage {
         self.descriptor.write_buffer_size()
     }
 
+    /// Whether a checkpoint is synced to the disk before it is reported complete. So it is where nothing is set.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.descriptor.durability()
+    }
+
     /// The directory of this machine that [`checkpoint_path`](Self::checkpoint_path) names, absolute.
     #[must_use]
     pub fn checkpoint_directory(&self) -> &Path {
@@ -115,20 +128,33 @@ impl FileSystemCheckpointStorage {
         })
     }
 
-    fn directory_storage(&self) -> DirectoryStorage {
-        self.on_disk(Arc::new(RealDisk))
+    /// The storage that this describes, on another disk than this machine's.
+    #[must_use]
+    pub fn with_disk(&self, disk: Arc<dyn Disk>) -> StorageOnDisk {
+        StorageOnDisk::new(self.clone(), disk)
     }
 
-    pub(crate) fn on_disk(&self, disk: Arc<dyn Disk>) -> DirectoryStorage {
+    pub(crate) fn directory_storage(
+        &self,
+        disk: Arc<dyn Disk>,
+        entropy: Arc<dyn Entropy>,
+    ) -> DirectoryStorage {
         let write_buffer_size = self.write_buffer_size().max(self.min_file_size_threshold()) as usize;
-        let stores = LocalStores { disk, entropy: Arc::new(SystemEntropy), write_buffer_size };
-        let storage =
-            DirectoryStorage::new(Arc::new(stores), Arc::new(SystemEntropy), &self.checkpoint_directory)
-                .with_inline_threshold(self.min_file_size_threshold());
+        let stores = LocalStores::new()
+            .with_disk(disk)
+            .with_entropy(Arc::clone(&entropy))
+            .with_write_buffer_size(write_buffer_size)
+            .with_durability(self.durability());
+        let storage = DirectoryStorage::new(Arc::new(stores), entropy, &self.checkpoint_directory)
+            .with_inline_threshold(self.min_file_size_threshold());
         match &self.savepoint_directory {
             Some(directory) => storage.with_savepoint_directory(directory),
             None => storage,
         }
+    }
+
+    fn on_this_machine(&self) -> DirectoryStorage {
+        self.directory_storage(Arc::new(RealDisk::new()), Arc::new(SystemEntropy))
     }
 }
 
@@ -151,10 +177,10 @@ impl CheckpointStorage for FileSystemCheckpointStorage {
     }
 
     async fn open(&self, job: JobId) -> Result<Arc<dyn StorageAccess>, StorageError> {
-        self.directory_storage().open(job).await
+        self.on_this_machine().open(job).await
     }
 
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        self.directory_storage().resolve(pointer).await
+        self.on_this_machine().resolve(pointer).await
     }
 }

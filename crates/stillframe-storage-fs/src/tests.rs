@@ -1,9 +1,8 @@
 //! What this storage promises beyond the conformance cases, on the real disk.
 
 use crate::FileSystemCheckpointStorage;
-use crate::disk::Disk;
 use crate::durable::{self, Renamed};
-use crate::sim_disk::SimDisk;
+use crate::simulation::SimDisk;
 use bytes::Bytes;
 use futures_executor::block_on;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -12,8 +11,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 use stillframe_model::{
-    CheckpointId, Crc32c, FileHandle, JobId, LocationReference, Name, OptionValue, Pointer, StateHandle,
-    StorageDescriptor, StoragePath,
+    CheckpointId, Crc32c, Durability, FileHandle, JobId, LocationReference, Name, OptionValue, Pointer,
+    StateHandle, StorageDescriptor, StoragePath,
 };
 use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess};
 use stillframe_storage_conformance::Subject;
@@ -223,11 +222,15 @@ fn the_descriptor_has_the_options_of_flink() {
 
     let storage = storage.with_savepoint_dir("file:///s").unwrap();
     let storage = storage.with_min_file_size_threshold(1_048_576).unwrap().with_write_buffer_size(7);
+    assert_eq!(storage.durability(), Durability::Sync);
+    let storage = storage.with_durability(Durability::None);
+    assert_eq!(storage.durability(), Durability::None);
     let descriptor = StorageDescriptor::from(storage.clone());
     let expected = expected
         .with("execution.checkpointing.savepoint-dir", OptionValue::Text("file:/s".into()))
         .with("execution.checkpointing.data-inline-threshold", OptionValue::Size(1_048_576))
-        .with("execution.checkpointing.write-buffer-size", OptionValue::Size(7));
+        .with("execution.checkpointing.write-buffer-size", OptionValue::Size(7))
+        .with("durability", OptionValue::Text("none".into()));
     assert_eq!(descriptor, expected);
     assert_eq!(FileSystemCheckpointStorage::from_descriptor(&descriptor).unwrap(), storage);
     assert_eq!(storage.savepoint_path().map(StoragePath::as_str), Some("file:/s"));
@@ -274,7 +277,7 @@ fn options_are_checked() {
 /// The sizes of what a disk was given for one state file that comes in these pieces.
 fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize> {
     let disk = SimDisk::new();
-    let access = block_on(storage.on_disk(Arc::new(disk.clone())).open(JOB)).unwrap();
+    let access = block_on(storage.with_disk(Arc::new(disk.clone())).open(JOB)).unwrap();
     let location = block_on(access.coordinator().begin_checkpoint(ONE)).unwrap();
     let mut stream = block_on(access.worker().create(ONE, &location)).unwrap();
     for (i, piece) in (0..).zip(pieces) {
@@ -283,7 +286,7 @@ fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize>
     let Some(StateHandle::File(file)) = block_on(stream.finish()).unwrap() else { panic!("not a file") };
     let path = format!("/c/{JOB}/chk-1/{}", file.name);
     let written: Vec<u8> = (0..).zip(pieces).flat_map(|(i, piece)| vec![i; *piece]).collect();
-    assert_eq!(disk.read(Path::new(&path), u64::MAX).unwrap(), written);
+    assert_eq!(disk.content(Path::new(&path)).unwrap(), written);
     disk.writes(Path::new(&path))
 }
 

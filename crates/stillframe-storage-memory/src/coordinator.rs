@@ -1,60 +1,135 @@
+use crate::location::VaultLocation;
+use crate::savepoint::Savepoints;
 use crate::storage::NOT_EXTERNALLY_ADDRESSABLE;
-use crate::vault::Vault;
+use crate::vault::{Epoch, Holder, Vault};
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::Arc;
-use stillframe_model::{CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateHandle};
-use stillframe_storage::{CompletedLocation, CoordinatorStorage, ErrorKind, StorageError, Survey};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use stillframe_model::{CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateFile};
+use stillframe_storage::{
+    Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageError, Sweep, SweepMode,
+};
 
+/// Checkpoints in the vault, savepoints in files where there are any.
 #[derive(Debug)]
 pub(crate) struct VaultCoordinator {
     job: JobId,
     vault: Arc<Vault>,
+    savepoints: Savepoints,
+    max_total_size: u64,
+    /// Its claim, once it has made one.
+    epoch: Mutex<Option<Epoch>>,
 }
 
 impl VaultCoordinator {
-    pub(crate) fn new(job: JobId, vault: Arc<Vault>) -> Self {
-        Self { job, vault }
+    pub(crate) fn new(job: JobId, vault: Arc<Vault>, savepoints: Savepoints, max_total_size: u64) -> Self {
+        Self { job, vault, savepoints, max_total_size, epoch: Mutex::new(None) }
+    }
+
+    fn holder(&self, operation: &'static str) -> Result<Holder, StorageError> {
+        match *self.epoch() {
+            Some(epoch) => Ok(Holder { job: self.job, epoch }),
+            None => Err(StorageError::new(ErrorKind::Other, operation, self.job.to_string())
+                .with_detail("the job was not claimed; claim it first")),
+        }
+    }
+
+    fn epoch(&self) -> MutexGuard<'_, Option<Epoch>> {
+        self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl CoordinatorStorage for VaultCoordinator {
-    async fn survey(&self) -> Result<Survey, StorageError> {
-        Ok(self.vault.survey(self.job))
+    fn is_highly_available(&self) -> bool {
+        false
+    }
+
+    fn has_default_savepoint_location(&self) -> bool {
+        self.savepoints.has_default()
+    }
+
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        let mut epoch = self.epoch();
+        match *epoch {
+            Some(epoch) => self.vault.claim_again(Holder { job: self.job, epoch }),
+            None => {
+                let (new, claim) = self.vault.claim(self.job);
+                *epoch = Some(new);
+                Ok(claim)
+            }
+        }
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
-        self.vault.begin(self.job, checkpoint)?;
+        self.vault.begin(self.holder("begin checkpoint")?, checkpoint, true)?;
         Ok(LocationReference::Default)
     }
 
     async fn begin_savepoint(
         &self,
         checkpoint: CheckpointId,
-        _: Option<&str>,
+        target: Option<&str>,
     ) -> Result<LocationReference, StorageError> {
-        Err(StorageError::new(ErrorKind::Unsupported, "begin savepoint", checkpoint.to_string())
-            .with_detail("a storage in memory keeps no savepoints; use FileSystemCheckpointStorage"))
+        let holder = self.holder("begin savepoint")?;
+        let target = self.savepoints.target(checkpoint, target)?;
+        self.vault.begin(holder, checkpoint, false)?;
+        target.begin(self.job).await
     }
 
-    async fn publish(
+    async fn commit(
+        &self,
+        checkpoint: CheckpointId,
+        location: &LocationReference,
+        metadata: Bytes,
+        dropped: &[CheckpointId],
+    ) -> Result<Pointer, StorageError> {
+        const OPERATION: &str = "commit checkpoint";
+        let holder = self.holder(OPERATION)?;
+        if *location != LocationReference::Default {
+            return Err(made_by_another(OPERATION, checkpoint));
+        }
+        self.vault.commit(holder, checkpoint, metadata, dropped, self.max_total_size)?;
+        Ok(Pointer::new(NOT_EXTERNALLY_ADDRESSABLE))
+    }
+
+    async fn publish_savepoint(
         &self,
         checkpoint: CheckpointId,
         location: &LocationReference,
         metadata: Bytes,
     ) -> Result<Pointer, StorageError> {
-        require_default("publish checkpoint", checkpoint, location)?;
-        self.vault.publish(self.job, checkpoint, metadata)?;
-        Ok(Pointer::new(NOT_EXTERNALLY_ADDRESSABLE))
+        const OPERATION: &str = "publish savepoint";
+        self.vault.claim_again(self.holder(OPERATION)?)?;
+        match self.savepoints.place(OPERATION, checkpoint, location)? {
+            Some(place) => place.publish(metadata).await,
+            None => Err(made_by_another(OPERATION, checkpoint)),
+        }
     }
 
     async fn open_checkpoint(
         &self,
         checkpoint: CheckpointId,
     ) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        let metadata = self.vault.metadata(self.job, checkpoint)?;
-        Ok(Arc::new(VaultLocation { metadata, pointer: Pointer::new(NOT_EXTERNALLY_ADDRESSABLE) }))
+        let (metadata, left) = self.vault.open(self.job, checkpoint)?;
+        Ok(Arc::new(VaultLocation::new(metadata, left)))
+    }
+
+    async fn adopt(
+        &self,
+        snapshot: Arc<dyn CompletedLocation>,
+        checkpoint: CheckpointId,
+        ownership: Ownership,
+    ) -> Result<Claim, StorageError> {
+        let holder = self.holder("adopt snapshot")?;
+        match ownership {
+            Ownership::Left | Ownership::Unclaimed => self.vault.adopt(holder, checkpoint, snapshot),
+            Ownership::Taken => {
+                self.vault.claim_again(holder)?;
+                Err(StorageError::new(ErrorKind::Unsupported, "adopt snapshot", checkpoint.to_string())
+                    .with_detail("a storage in memory cannot remove it later; leave it to its owner, or use FileSystemCheckpointStorage"))
+            }
+        }
     }
 
     async fn discard(
@@ -62,59 +137,31 @@ impl CoordinatorStorage for VaultCoordinator {
         checkpoint: CheckpointId,
         location: &LocationReference,
     ) -> Result<(), StorageError> {
-        require_default("discard checkpoint", checkpoint, location)?;
-        self.vault.discard(self.job, checkpoint);
-        Ok(())
-    }
-
-    async fn conclude(&self, status: JobStatus) -> Result<(), StorageError> {
-        match status {
-            JobStatus::Suspended => Ok(()),
-            JobStatus::Finished | JobStatus::Canceled | JobStatus::Failed => {
-                self.vault.conclude(self.job, status)
+        const OPERATION: &str = "discard checkpoint";
+        let holder = self.holder(OPERATION)?;
+        match self.savepoints.place(OPERATION, checkpoint, location)? {
+            None => self.vault.discard(holder, checkpoint),
+            Some(place) => {
+                self.vault.claim_again(holder)?;
+                place.discard().await
             }
         }
     }
-}
 
-/// There is one place for each checkpoint here, so any other reference was made by another storage.
-pub(crate) fn require_default(
-    operation: &'static str,
-    checkpoint: CheckpointId,
-    location: &LocationReference,
-) -> Result<(), StorageError> {
-    match location {
-        LocationReference::Default => Ok(()),
-        LocationReference::Encoded(_) => {
-            Err(StorageError::new(ErrorKind::InvalidPointer, operation, checkpoint.to_string())
-                .with_detail("the location reference was made by another storage"))
-        }
+    async fn remove(&self, checkpoint: CheckpointId, _: &[StateFile]) -> Result<(), StorageError> {
+        self.vault.remove(self.holder("remove checkpoint")?, checkpoint)
+    }
+
+    async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError> {
+        self.vault.conclude(self.holder("conclude job")?, status, dropped)
+    }
+
+    async fn sweep(&self, mode: SweepMode) -> Result<Sweep, StorageError> {
+        self.vault.sweep(self.holder("sweep job")?, mode)
     }
 }
 
-#[derive(Debug)]
-struct VaultLocation {
-    metadata: Bytes,
-    pointer: Pointer,
-}
-
-#[async_trait]
-impl CompletedLocation for VaultLocation {
-    fn pointer(&self) -> &Pointer {
-        &self.pointer
-    }
-
-    async fn metadata(&self) -> Result<Bytes, StorageError> {
-        Ok(self.metadata.clone())
-    }
-
-    async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError> {
-        match handle {
-            StateHandle::Inline(bytes) => Ok(bytes.clone()),
-            StateHandle::File(file) => {
-                Err(StorageError::new(ErrorKind::NotFound, "read state", file.name.to_string())
-                    .with_detail("a storage in memory has no files; the handle was made by another storage"))
-            }
-        }
-    }
+pub(crate) fn made_by_another(operation: &'static str, checkpoint: CheckpointId) -> StorageError {
+    StorageError::new(ErrorKind::InvalidPointer, operation, checkpoint.to_string())
+        .with_detail("the location reference was made by another storage")
 }

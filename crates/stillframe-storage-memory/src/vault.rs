@@ -1,9 +1,14 @@
+use crate::ids::Ids;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe_model::{CheckpointId, JobId, JobStatus};
-use stillframe_storage::{ErrorKind, StorageError, Survey};
+use stillframe_storage::{
+    Claim, CompletedLocation, ErrorKind, StorageError, Sweep, SweepMode, Swept, Verdict,
+};
+
+/// Who holds a job. Each claim by somebody new is the next.
+pub(crate) type Epoch = u64;
 
 /// The checkpoints of all jobs of one storage.
 #[derive(Debug, Default)]
@@ -11,84 +16,198 @@ pub(crate) struct Vault(Mutex<BTreeMap<JobId, Job>>);
 
 #[derive(Debug, Default)]
 struct Job {
-    /// The metadata of each checkpoint that was begun, once it is published.
-    checkpoints: BTreeMap<CheckpointId, Option<Bytes>>,
+    /// The newest claim; 0 before the first.
+    epoch: Epoch,
+    /// The ids that were ever used. They outlive their checkpoints, so that none is used again.
+    used: Ids,
+    /// What was begun and not completed yet, and by whom.
+    begun: BTreeMap<CheckpointId, Epoch>,
+    /// The metadata of what is complete.
+    complete: BTreeMap<CheckpointId, Bytes>,
+    /// Snapshots of other jobs to which checkpoints may refer.
+    left: Vec<Arc<dyn CompletedLocation>>,
     ended: Option<JobStatus>,
 }
 
+impl Job {
+    fn claim(&self) -> Claim {
+        let retained = self.complete.keys().copied().collect();
+        Claim { retained, next: self.used.next(), ended: self.ended, left: Vec::new() }
+    }
+
+    fn drop_all(&mut self, dropped: &[CheckpointId]) {
+        for checkpoint in dropped {
+            self.complete.remove(checkpoint);
+        }
+    }
+}
+
+/// A coordinator and the job it holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder {
+    pub(crate) job: JobId,
+    pub(crate) epoch: Epoch,
+}
+
 impl Vault {
-    pub(crate) fn survey(&self, job: JobId) -> Survey {
-        let jobs = self.lock();
-        let Some(job) = jobs.get(&job) else { return Survey::default() };
-        let (completed, incomplete) =
-            job.checkpoints.iter().partition::<Vec<_>, _>(|(_, metadata)| metadata.is_some());
-        let ids = |checkpoints: Vec<(&CheckpointId, &Option<Bytes>)>| {
-            checkpoints.into_iter().map(|(id, _)| *id).collect()
-        };
-        Survey { completed: ids(completed), incomplete: ids(incomplete), ended: job.ended }
+    /// Takes a job over for somebody new.
+    pub(crate) fn claim(&self, job: JobId) -> (Epoch, Claim) {
+        let mut jobs = self.lock();
+        let job = jobs.entry(job).or_default();
+        job.epoch += 1;
+        (job.epoch, job.claim())
     }
 
-    pub(crate) fn begin(&self, job: JobId, checkpoint: CheckpointId) -> Result<(), StorageError> {
-        match self.lock().entry(job).or_default().checkpoints.entry(checkpoint) {
-            Entry::Occupied(_) => {
-                Err(StorageError::new(ErrorKind::AlreadyExists, "begin checkpoint", subject(job, checkpoint)))
-            }
-            Entry::Vacant(place) => {
-                place.insert(None);
-                Ok(())
-            }
-        }
+    /// What is there now, for somebody who holds the job already.
+    pub(crate) fn claim_again(&self, holder: Holder) -> Result<Claim, StorageError> {
+        self.held(holder, "claim job", None, |job| Ok(job.claim()))
     }
 
-    pub(crate) fn publish(
+    /// Uses an id up, for a checkpoint that is kept here or for a savepoint that is not.
+    pub(crate) fn begin(
         &self,
-        job: JobId,
+        holder: Holder,
         checkpoint: CheckpointId,
-        bytes: Bytes,
+        is_kept: bool,
     ) -> Result<(), StorageError> {
-        let refuse = |kind| Err(StorageError::new(kind, "publish checkpoint", subject(job, checkpoint)));
-        match self.lock().get_mut(&job).and_then(|job| job.checkpoints.get_mut(&checkpoint)) {
-            None => refuse(ErrorKind::NotFound),
-            Some(Some(_)) => refuse(ErrorKind::AlreadyExists),
-            Some(metadata) => {
-                *metadata = Some(bytes);
-                Ok(())
+        const OPERATION: &str = "begin checkpoint";
+        self.held(holder, OPERATION, Some(checkpoint), |job| {
+            if !job.used.insert(checkpoint) {
+                return Err(refusal(ErrorKind::AlreadyExists, OPERATION, holder, checkpoint)
+                    .with_detail("an id is used once"));
             }
-        }
-    }
-
-    pub(crate) fn metadata(&self, job: JobId, checkpoint: CheckpointId) -> Result<Bytes, StorageError> {
-        let found = self.lock().get(&job).and_then(|job| job.checkpoints.get(&checkpoint).cloned().flatten());
-        found.ok_or_else(|| {
-            StorageError::new(ErrorKind::NotFound, "open checkpoint", subject(job, checkpoint))
-                .with_detail("never completed, or discarded")
+            if is_kept {
+                job.begun.insert(checkpoint, holder.epoch);
+            }
+            Ok(())
         })
     }
 
-    pub(crate) fn discard(&self, job: JobId, checkpoint: CheckpointId) {
-        let mut jobs = self.lock();
-        let Entry::Occupied(mut entry) = jobs.entry(job) else { return };
-        entry.get_mut().checkpoints.remove(&checkpoint);
-        // A job without checkpoints that has not ended is as good as none. Of one that has ended a few bytes
-        // stay, which say so.
-        if entry.get().checkpoints.is_empty() && entry.get().ended.is_none() {
-            entry.remove();
-        }
+    pub(crate) fn commit(
+        &self,
+        holder: Holder,
+        checkpoint: CheckpointId,
+        metadata: Bytes,
+        dropped: &[CheckpointId],
+        limit: u64,
+    ) -> Result<(), StorageError> {
+        const OPERATION: &str = "commit checkpoint";
+        let refuse = |kind| refusal(kind, OPERATION, holder, checkpoint);
+        self.held(holder, OPERATION, Some(checkpoint), |job| {
+            if job.complete.contains_key(&checkpoint) {
+                return Err(refuse(ErrorKind::AlreadyExists));
+            }
+            if job.begun.get(&checkpoint) != Some(&holder.epoch) {
+                return Err(refuse(ErrorKind::NotFound).with_detail("it was not begun by this run"));
+            }
+            let stays = |(id, _): &(&CheckpointId, &Bytes)| !dropped.contains(id);
+            let kept = job.complete.iter().filter(stays).map(|(_, metadata)| metadata.len() as u64).sum::<u64>();
+            let size = metadata.len() as u64;
+            if kept.saturating_add(size) > limit {
+                return Err(refuse(ErrorKind::TooLarge).with_detail(format!(
+                    "size={size} kept={kept} limit={limit} bytes; raise max-total-size, retain fewer checkpoints, or use FileSystemCheckpointStorage for large state"
+                )));
+            }
+            job.drop_all(dropped);
+            job.begun.remove(&checkpoint);
+            job.complete.insert(checkpoint, metadata);
+            Ok(())
+        })
     }
 
-    pub(crate) fn conclude(&self, job: JobId, status: JobStatus) -> Result<(), StorageError> {
-        let mut jobs = self.lock();
-        let ended = &mut jobs.entry(job).or_default().ended;
-        match *ended {
-            Some(found) if found != status => {
-                Err(StorageError::new(ErrorKind::AlreadyExists, "conclude job", job.to_string())
+    /// The metadata of a complete checkpoint, and the snapshots to which it may refer.
+    pub(crate) fn open(
+        &self,
+        job: JobId,
+        checkpoint: CheckpointId,
+    ) -> Result<(Bytes, Vec<Arc<dyn CompletedLocation>>), StorageError> {
+        let jobs = self.lock();
+        let found =
+            jobs.get(&job).and_then(|job| Some((job.complete.get(&checkpoint)?.clone(), job.left.clone())));
+        found.ok_or_else(|| {
+            refusal(ErrorKind::NotFound, "open checkpoint", Holder { job, epoch: 0 }, checkpoint)
+                .with_detail("never completed, or dropped")
+        })
+    }
+
+    pub(crate) fn adopt(
+        &self,
+        holder: Holder,
+        checkpoint: CheckpointId,
+        snapshot: Arc<dyn CompletedLocation>,
+    ) -> Result<Claim, StorageError> {
+        const OPERATION: &str = "adopt snapshot";
+        self.held(holder, OPERATION, Some(checkpoint), |job| {
+            if let Some((newest, _)) = job.complete.last_key_value().filter(|(id, _)| **id >= checkpoint) {
+                return Err(refusal(ErrorKind::AlreadyExists, OPERATION, holder, checkpoint)
+                    .with_detail(format!("the job has a checkpoint {newest} of its own")));
+            }
+            job.used.all_up_to(checkpoint);
+            job.left.push(snapshot);
+            Ok(job.claim())
+        })
+    }
+
+    pub(crate) fn discard(&self, holder: Holder, checkpoint: CheckpointId) -> Result<(), StorageError> {
+        const OPERATION: &str = "discard checkpoint";
+        self.held(holder, OPERATION, Some(checkpoint), |job| {
+            if job.complete.contains_key(&checkpoint) {
+                return Err(refusal(ErrorKind::AlreadyExists, OPERATION, holder, checkpoint)
+                    .with_detail("it is complete; drop it with a commit"));
+            }
+            job.begun.remove(&checkpoint);
+            Ok(())
+        })
+    }
+
+    /// Nothing to do: what a commit drops is gone with it.
+    pub(crate) fn remove(&self, holder: Holder, checkpoint: CheckpointId) -> Result<(), StorageError> {
+        const OPERATION: &str = "remove checkpoint";
+        self.held(holder, OPERATION, Some(checkpoint), |job| {
+            if job.complete.contains_key(&checkpoint) {
+                return Err(refusal(ErrorKind::AlreadyExists, OPERATION, holder, checkpoint)
+                    .with_detail("it is retained; drop it with a commit"));
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn conclude(
+        &self,
+        holder: Holder,
+        status: JobStatus,
+        dropped: &[CheckpointId],
+    ) -> Result<(), StorageError> {
+        const OPERATION: &str = "conclude job";
+        self.held(holder, OPERATION, None, |job| match (status, job.ended) {
+            (JobStatus::Suspended, _) => Ok(()),
+            (_, Some(found)) if found != status => {
+                Err(StorageError::new(ErrorKind::AlreadyExists, OPERATION, holder.job.to_string())
                     .with_detail(format!("it is to end as {status}, but has ended as {found}")))
             }
             _ => {
-                *ended = Some(status);
+                job.ended = Some(status);
+                job.drop_all(dropped);
                 Ok(())
             }
-        }
+        })
+    }
+
+    pub(crate) fn sweep(&self, holder: Holder, mode: SweepMode) -> Result<Sweep, StorageError> {
+        self.held(holder, "sweep job", None, |job| {
+            let complete = job.complete.keys().map(|id| (*id, Verdict::Retained));
+            let begun = job.begun.iter().map(|(id, epoch)| match *epoch == holder.epoch {
+                true => (*id, Verdict::InProgress),
+                false => (*id, Verdict::Unreferenced),
+            });
+            let mut found = complete.chain(begun).collect::<Vec<_>>();
+            found.sort_unstable();
+            if mode == SweepMode::Remove {
+                job.begun.retain(|_, epoch| *epoch == holder.epoch);
+            }
+            let swept = |(id, verdict)| Swept { object: subject(holder.job, id), verdict };
+            Ok(Sweep { found: found.into_iter().map(swept).collect() })
+        })
     }
 
     /// What it holds, for tests that look for leaks.
@@ -96,17 +215,43 @@ impl Vault {
     pub(crate) fn contents(&self) -> Vec<String> {
         let jobs = self.lock();
         let checkpoints = |(id, job): (&JobId, &Job)| {
-            let ids = job.checkpoints.keys().map(|checkpoint| subject(*id, *checkpoint)).collect::<Vec<_>>();
-            if ids.is_empty() { vec![id.to_string()] } else { ids }
+            let ids = job.begun.keys().chain(job.complete.keys());
+            ids.map(|checkpoint| subject(*id, *checkpoint)).collect::<Vec<_>>()
         };
         jobs.iter().flat_map(checkpoints).collect()
     }
 
+    /// Does what only the holder of the job may do.
+    fn held<T>(
+        &self,
+        holder: Holder,
+        operation: &'static str,
+        checkpoint: Option<CheckpointId>,
+        then: impl FnOnce(&mut Job) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut jobs = self.lock();
+        let job = jobs.entry(holder.job).or_default();
+        if job.epoch == holder.epoch {
+            return then(job);
+        }
+        let subject = checkpoint.map_or_else(|| holder.job.to_string(), |id| subject(holder.job, id));
+        Err(StorageError::new(ErrorKind::Fenced, operation, subject)
+            .with_detail(format!("claim {} of the job was followed by claim {}", holder.epoch, job.epoch)))
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Job>> {
-        // Every change is a single assignment or insertion, so a panic elsewhere cannot have left half of one
-        // behind.
+        // Whatever may panic in a change comes before the first assignment, so a panic cannot have left half of one behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn refusal(
+    kind: ErrorKind,
+    operation: &'static str,
+    holder: Holder,
+    checkpoint: CheckpointId,
+) -> StorageError {
+    StorageError::new(kind, operation, subject(holder.job, checkpoint))
 }
 
 fn subject(job: JobId, checkpoint: CheckpointId) -> String {

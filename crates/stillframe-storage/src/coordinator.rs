@@ -14,6 +14,8 @@ pub struct Claim {
     pub next: CheckpointId,
     /// How the job ended, if it did.
     pub ended: Option<JobStatus>,
+    /// The directories of others, by their address, that the retained checkpoints may refer to and that stay their owners'.
+    pub left: Vec<Arc<str>>,
 }
 
 /// Whose a snapshot is that another job took.
@@ -23,6 +25,8 @@ pub enum Ownership {
     Taken,
     /// Somebody else's. Checkpoints may refer to its state, and none of it is ever removed.
     Left,
+    /// Somebody else's, and no checkpoint refers to its state.
+    Unclaimed,
 }
 
 /// The administration of one job's checkpoints. Only the coordinator's driver holds it.
@@ -94,8 +98,9 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
         checkpoint: CheckpointId,
     ) -> Result<Arc<dyn CompletedLocation>, StorageError>;
 
-    /// Begins with a snapshot that another job took: writes down, durably, whose it is and that checkpoints may refer to its
-    /// state. [`Taken`](Ownership::Taken), it is one of the retained checkpoints from now on, under its own id.
+    /// Begins with a snapshot that another job took: writes down, durably, whose it is and whether checkpoints may refer to
+    /// its state. The ids go on behind its id. [`Taken`](Ownership::Taken), it is one of the retained checkpoints from now on.
+    /// Done before the first checkpoint begins.
     ///
     /// # Errors
     /// `Unsupported` if this storage has no place to write that down; `AlreadyExists` if the job has a checkpoint of its own

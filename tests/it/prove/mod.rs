@@ -6,6 +6,7 @@
 
 mod kill_points;
 mod recovery;
+mod storage;
 
 use serde_json::{Value, json};
 use std::env;

@@ -11,7 +11,6 @@ use core::time::Duration;
 const UNALIGNED: &str = "unaligned checkpoints";
 const LOCAL_BACKUP: &str = "local copies of state";
 const FILE_MERGING: &str = "merging of state files";
-const CLAIMING: &str = "claiming a snapshot on restore";
 
 options! {
     /// The time from one periodic trigger to the next; without it there are no periodic checkpoints.
@@ -130,7 +129,7 @@ options! {
         Read("restore");
     /// Who owns the snapshot that the job begins with.
     claim_mode: RecoveryClaimMode = RecoveryClaimMode::NoClaim,
-        "execution.state-recovery.claim-mode", ["execution.savepoint-restore-mode"], Pending(CLAIMING);
+        "execution.state-recovery.claim-mode", ["execution.savepoint-restore-mode"], Read("restore");
     /// Whether workers restore from the copies on their own disk.
     local_recovery: bool = false,
         "execution.state-recovery.from-local", ["state.backend.local-recovery"], Pending(LOCAL_BACKUP);

@@ -1,0 +1,178 @@
+//! Who refers to which shared file, and when nobody can any more.
+//!
+//! ```text
+//!   acknowledged ──▶ pending ──completed──▶ retained ──dropped──▶ waiting ──▶ Removal
+//!                       │                      ▲                     │
+//!                       └──── given up         └─ referred to again ─┘
+//! ```
+//!
+//! Flink counts uses by the lowest retained id; here the references themselves are kept, one set for each checkpoint. So a
+//! file goes when the last set that has it goes, whatever the order in which checkpoints end.
+
+mod references;
+mod refusal;
+
+pub(crate) use refusal::Refusal;
+
+use crate::RetainedState;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use references::{Known, References};
+use stillframe_model::{CheckpointId, CheckpointKind, StateDirectory, StateFile, TaskSnapshot};
+
+/// The references of all checkpoints that are retained or in progress.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Shared {
+    retained: BTreeMap<CheckpointId, BTreeSet<StateFile>>,
+    pending: BTreeMap<CheckpointId, References>,
+    /// Dropped, and not yet safe to remove; oldest first.
+    waiting: Vec<Waiting>,
+    /// Somebody else's files.
+    left: BTreeSet<StateFile>,
+    /// Which checkpoint brought a claimed file with it. Its own directory may be the place of that file.
+    homes: BTreeMap<StateFile, CheckpointId>,
+}
+
+/// A dropped checkpoint that cannot go yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waiting {
+    removal: Removal,
+    /// What was in progress when it was dropped. Each of them may have been taken by a task that still relied on it.
+    until: BTreeSet<CheckpointId>,
+    /// Files in places that go with it, to which others may refer.
+    houses: BTreeSet<StateFile>,
+}
+
+/// What a dropped checkpoint leaves to be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Removal {
+    pub(crate) checkpoint: CheckpointId,
+    pub(crate) files: BTreeSet<StateFile>,
+}
+
+impl Shared {
+    pub(crate) fn new(retained: &[RetainedState], left: BTreeSet<StateFile>) -> Self {
+        let mut homes = BTreeMap::new();
+        for state in retained.iter().filter(|state| state.is_owned) {
+            let is_claimed = |file: &&StateFile| {
+                matches!(file.directory, StateDirectory::Foreign(_)) && !left.contains(*file)
+            };
+            for file in state.files.iter().filter(is_claimed) {
+                homes.entry(file.clone()).or_insert(state.checkpoint);
+            }
+        }
+        let retained = retained.iter().map(|state| (state.checkpoint, state.files.clone())).collect();
+        Self { retained, left, homes, ..Self::default() }
+    }
+
+    /// A checkpoint is in progress from now on.
+    pub(crate) fn begin(&mut self, checkpoint: CheckpointId, kind: CheckpointKind) {
+        self.pending.insert(checkpoint, References::new(kind));
+    }
+
+    /// Takes in what one task's part of a checkpoint refers to, or says why the checkpoint cannot be completed with it.
+    pub(crate) fn acknowledge(
+        &mut self,
+        checkpoint: CheckpointId,
+        snapshot: &TaskSnapshot,
+    ) -> Result<(), Refusal> {
+        let Some(mut references) = self.pending.remove(&checkpoint) else { return Ok(()) };
+        let result = references.admit(snapshot, |file| self.known(checkpoint, file));
+        self.pending.insert(checkpoint, references);
+        result
+    }
+
+    /// What there is to know about a file before `checkpoint` refers to it.
+    fn known(&self, checkpoint: CheckpointId, file: &StateFile) -> Known {
+        let is_kept = |waiting: &Waiting| waiting.removal.files.contains(file);
+        if self.retained.values().any(|files| files.contains(file))
+            || self.waiting.iter().any(|waiting| waiting.until.contains(&checkpoint) && is_kept(waiting))
+        {
+            Known::Confirmed
+        } else if self.left.contains(file)
+            || self.waiting.iter().any(is_kept)
+            || self.pending.values().any(|other| other.contains(file))
+        {
+            Known::Unconfirmed
+        } else {
+            Known::Nowhere
+        }
+    }
+
+    /// A checkpoint is over, and is not retained: it was given up, or is a savepoint.
+    pub(crate) fn end(&mut self, checkpoint: CheckpointId) {
+        self.pending.remove(&checkpoint);
+        for waiting in &mut self.waiting {
+            waiting.until.remove(&checkpoint);
+        }
+    }
+
+    /// A checkpoint is retained from now on, and those that it replaces are not.
+    pub(crate) fn complete(&mut self, checkpoint: CheckpointId, dropped: &[CheckpointId]) {
+        let files = self.pending.remove(&checkpoint).map(References::into_files).unwrap_or_default();
+        for waiting in &mut self.waiting {
+            waiting.removal.files.retain(|file| !files.contains(file));
+        }
+        self.end(checkpoint);
+        self.retained.insert(checkpoint, files);
+        self.drop_all(dropped);
+    }
+
+    /// Checkpoints are not retained any more, oldest first.
+    pub(crate) fn drop_all(&mut self, dropped: &[CheckpointId]) {
+        for &checkpoint in dropped {
+            let mut files = self.retained.remove(&checkpoint).unwrap_or_default();
+            files.retain(|file| {
+                !self.left.contains(file) && !self.retained.values().any(|others| others.contains(file))
+            });
+            // What no file waits for is nobody's business but its own.
+            let until =
+                if files.is_empty() { BTreeSet::new() } else { self.pending.keys().copied().collect() };
+            let houses = self.homes.extract_if(.., |_, home| *home == checkpoint);
+            let houses = houses.map(|(file, _)| file).collect();
+            self.waiting.push(Waiting { removal: Removal { checkpoint, files }, until, houses });
+        }
+    }
+
+    /// Gives out what can be removed now, oldest first.
+    ///
+    /// # Panics
+    /// If a retained checkpoint refers to one of the files.
+    pub(crate) fn removable(&mut self) -> Vec<Removal> {
+        let held: Vec<_> = self.waiting.iter().map(|waiting| self.is_held(waiting)).collect();
+        let mut held = held.into_iter();
+        let ready = self.waiting.extract_if(.., |_| !held.next().unwrap_or(true));
+        let ready: Vec<_> = ready.map(|waiting| waiting.removal).collect();
+        for Removal { checkpoint, files } in &ready {
+            assert!(
+                self.retained.values().all(|retained| retained.is_disjoint(files)),
+                "a file of checkpoint {checkpoint} would be removed that a retained one refers to"
+            );
+        }
+        ready
+    }
+
+    fn is_held(&self, waiting: &Waiting) -> bool {
+        let is_needed = |file: &StateFile| {
+            self.retained.values().any(|files| files.contains(file))
+                || self
+                    .waiting
+                    .iter()
+                    .any(|other| !other.until.is_empty() && other.removal.files.contains(file))
+        };
+        !waiting.until.is_empty() || waiting.houses.iter().any(is_needed)
+    }
+
+    /// Forgets everything. Nothing is removable any more.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn retained(&self) -> impl Iterator<Item = CheckpointId> + '_ {
+        self.retained.keys().copied()
+    }
+
+    pub(crate) fn pending(&self) -> impl Iterator<Item = CheckpointId> + '_ {
+        self.pending.keys().copied()
+    }
+}

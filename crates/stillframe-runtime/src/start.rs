@@ -1,0 +1,174 @@
+//! How an attempt comes by what it goes on from: the job is claimed, what is there is looked at, one checkpoint is read, and
+//! what nobody needs is removed.
+
+use crate::error::chain;
+use crate::event::{JobEvent, Observer};
+use crate::job::perform;
+use crate::offload::Offload;
+use crate::restore::{self, Loaded, Origin, TaskState};
+use crate::{Job, JobError, Record};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use stillframe_config::RecoveryClaimMode;
+use stillframe_coordinator::{JobPlan, Recovery, RetainedState, plan_recovery};
+use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer, StateDirectory, StateFile, TaskId};
+use stillframe_storage::{Claim, CompletedLocation, CoordinatorStorage, Ownership, StorageAccess, SweepMode};
+
+/// The beginning of an attempt.
+pub(crate) struct Start<'a, T> {
+    pub(crate) job: &'a Job<T>,
+    pub(crate) id: JobId,
+    pub(crate) offload: &'a Offload,
+    pub(crate) plan: &'a JobPlan,
+    /// The storage as this process opened it first. It holds the job from then on, through all attempts.
+    pub(crate) access: &'a mut Option<Arc<dyn StorageAccess>>,
+    pub(crate) observer: &'a Observer,
+}
+
+/// What an attempt goes on from.
+pub(crate) struct Recovered {
+    pub(crate) storage: Arc<dyn StorageAccess>,
+    pub(crate) recovery: Recovery,
+    pub(crate) restored: Option<CheckpointId>,
+    pub(crate) pointer: Option<Pointer>,
+    pub(crate) states: BTreeMap<TaskId, TaskState>,
+}
+
+impl<T: Record> Start<'_, T> {
+    /// `None`: there is nothing left to do.
+    pub(crate) async fn recover(&mut self) -> Result<Option<Recovered>, JobError> {
+        let is_first = self.access.is_none();
+        let (storage, claim) = self.claim().await?;
+        if let Some(status) = claim.ended {
+            self.sweep(&storage).await;
+            return if status == JobStatus::Finished { Ok(None) } else { Err(JobError::Ended { status }) };
+        }
+        let ignore_unclaimed = self.job.config.recovery.ignore_unclaimed_state;
+        let resume = self.job.resume.clone().filter(|_| claim.retained.is_empty());
+        let (recovery, found) = if let Some(pointer) = resume {
+            let (recovery, location) = self.adopt(&storage, pointer).await?;
+            let origin = Origin::Foreign { ignore_unclaimed };
+            (recovery, Some((location, origin)))
+        } else {
+            let recovery = self.retained(&storage, claim).await?;
+            let found = match recovery.restore {
+                Some(id) => {
+                    let location = self.open_checkpoint(&storage, id).await?;
+                    Some((location, Origin::Own { id, ignore_unclaimed }))
+                }
+                None => None,
+            };
+            (recovery, found)
+        };
+        let mut recovered =
+            Recovered { storage, recovery, restored: None, pointer: None, states: BTreeMap::new() };
+        if let Some((location, origin)) = found {
+            recovered.pointer = Some(location.pointer().clone());
+            let plan = self.plan.clone();
+            let load = async move { Ok(restore::load(location, origin, &plan).await) };
+            let Loaded { states, left_out } = perform(self.offload, "read checkpoint", load).await??;
+            if !left_out.is_empty() {
+                (self.observer)(&JobEvent::StateLeftOut { operators: &left_out });
+            }
+            recovered.restored = states.values().find_map(|state| state.restored.checkpoint);
+            recovered.states = states;
+        }
+        // What this process leaves behind it removes itself; once is enough.
+        if is_first {
+            self.sweep(&recovered.storage).await;
+        }
+        Ok(Some(recovered))
+    }
+
+    /// Takes the job over, or goes on holding it.
+    pub(crate) async fn claim(&mut self) -> Result<(Arc<dyn StorageAccess>, Claim), JobError> {
+        let access = match self.access {
+            Some(access) => Arc::clone(access),
+            None => {
+                let (storage, id) = (Arc::clone(&self.job.storage), self.id);
+                perform(self.offload, "open storage", async move { storage.open(id).await }).await?
+            }
+        };
+        let coordinator = access.coordinator();
+        let claim = perform(self.offload, "claim job", async move { coordinator.claim().await }).await?;
+        *self.access = Some(Arc::clone(&access));
+        Ok((access, claim))
+    }
+
+    /// What the register retains, and what it shares.
+    pub(crate) async fn retained(
+        &self,
+        storage: &Arc<dyn StorageAccess>,
+        claim: Claim,
+    ) -> Result<Recovery, JobError> {
+        let Claim { retained, next, ended: _, left } = claim;
+        let mut found = Vec::new();
+        for id in retained {
+            let location = self.open_checkpoint(storage, id).await?;
+            let job = self.id;
+            let look = async move {
+                let metadata = restore::read_metadata(&*location).await;
+                Ok(metadata.map(|metadata| restore::shared_files(&*location, &metadata, metadata.job != job)))
+            };
+            found.push(RetainedState::owned(id, perform(self.offload, "read metadata", look).await??));
+        }
+        let is_left = |file: &&StateFile| matches!(&file.directory, StateDirectory::Foreign(address) if left.contains(address));
+        let left: BTreeSet<_> =
+            found.iter().flat_map(|state| &state.files).filter(is_left).cloned().collect();
+        Ok(plan_recovery(found, left, next, self.job.config.recovery.claim_mode))
+    }
+
+    /// Begins with the snapshot that the config or a person names.
+    async fn adopt(
+        &self,
+        storage: &Arc<dyn StorageAccess>,
+        pointer: Pointer,
+    ) -> Result<(Recovery, Arc<dyn CompletedLocation>), JobError> {
+        let mode = self.job.config.recovery.claim_mode;
+        let (job_storage, coordinator) = (Arc::clone(&self.job.storage), storage.coordinator());
+        let resolve = async move { job_storage.resolve(&pointer).await };
+        let location = perform(self.offload, "resolve pointer", resolve).await?;
+        let snapshot = Arc::clone(&location);
+        let look = async move { Ok(restore::read_metadata(&*snapshot).await) };
+        let metadata = perform(self.offload, "read metadata", look).await??;
+        let (checkpoint, snapshot) = (metadata.checkpoint, Arc::clone(&location));
+        let ownership = match mode {
+            RecoveryClaimMode::Claim => Ownership::Taken,
+            RecoveryClaimMode::NoClaim => Ownership::Unclaimed,
+            RecoveryClaimMode::Legacy => Ownership::Left,
+        };
+        let adopt = async move { coordinator.adopt(snapshot, checkpoint, ownership).await };
+        let claim = perform(self.offload, "adopt snapshot", adopt).await?;
+        let files = restore::shared_files(&*location, &metadata, true);
+        let state = match mode {
+            RecoveryClaimMode::Claim => RetainedState::owned(checkpoint, files),
+            RecoveryClaimMode::NoClaim | RecoveryClaimMode::Legacy => RetainedState::left(checkpoint, files),
+        };
+        Ok((plan_recovery(vec![state], BTreeSet::new(), claim.next, mode), location))
+    }
+
+    async fn open_checkpoint(
+        &self,
+        storage: &Arc<dyn StorageAccess>,
+        id: CheckpointId,
+    ) -> Result<Arc<dyn CompletedLocation>, JobError> {
+        let coordinator = storage.coordinator();
+        let open = async move { coordinator.open_checkpoint(id).await };
+        perform(self.offload, "open checkpoint", open).await
+    }
+
+    /// Removes what earlier runs left behind. What cannot be removed now is found again by the next run.
+    async fn sweep(&self, storage: &Arc<dyn StorageAccess>) {
+        let coordinator: Arc<dyn CoordinatorStorage> = storage.coordinator();
+        let sweep = async move { coordinator.sweep(SweepMode::Remove).await };
+        match perform(self.offload, "sweep", sweep).await {
+            Ok(sweep) => {
+                let removed = sweep.orphans().count();
+                if removed > 0 {
+                    (self.observer)(&JobEvent::Swept { removed });
+                }
+            }
+            Err(error) => (self.observer)(&JobEvent::SweepFailed { message: &chain(&error) }),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Which files the retained checkpoints consist of, as their metadata says.
+
+use crate::completed::METADATA_LIMIT;
+use crate::register::Retained;
+use crate::storage::JobDirectory;
+use crate::tenure::View;
+use std::collections::{BTreeMap, BTreeSet};
+use stillframe_metadata as metadata;
+use stillframe_model::{Crc32c, Name, StateDirectory};
+use stillframe_storage::{ErrorKind, StorageError};
+
+/// The names that are needed in each directory, by the directory's address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Live(BTreeMap<String, BTreeSet<Name>>);
+
+impl Live {
+    /// What the retained checkpoints need, and those that were given up lately.
+    ///
+    /// # Errors
+    /// If the metadata of a retained one cannot be read. Nothing may be called unneeded then.
+    pub(crate) async fn of(directory: &JobDirectory, view: &View) -> Result<Self, StorageError> {
+        Self::needed(directory, view, &view.giving_up).await
+    }
+
+    /// What the retained checkpoints need, and nobody else.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) async fn of_retained(directory: &JobDirectory, view: &View) -> Result<Self, StorageError> {
+        Self::needed(directory, view, &[]).await
+    }
+
+    async fn needed(
+        directory: &JobDirectory,
+        view: &View,
+        others: &[Retained],
+    ) -> Result<Self, StorageError> {
+        let mut live = Self::default();
+        for one in view.head.retained.iter().chain(others) {
+            let place = directory.place_of(one)?;
+            let address = place.address();
+            let bytes = match place.blobs.read(&place.metadata(), METADATA_LIMIT).await {
+                // Its removal has begun, so nobody needs it.
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && view.retained(one.checkpoint).is_none() =>
+                {
+                    continue;
+                }
+                other => other?,
+            };
+            let bytes = verify(one, bytes, &address)?;
+            let content = metadata::decode(&bytes).map_err(|error| {
+                StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str()).with_source(error)
+            })?;
+            let subtasks = content.operators.values().flat_map(|operator| &operator.subtasks);
+            for file in subtasks.flat_map(|subtask| subtask.handles()).filter_map(|handle| handle.file()) {
+                let directory = match &file.directory {
+                    StateDirectory::Exclusive => address.clone(),
+                    StateDirectory::Shared => directory.shared_of(one)?,
+                    StateDirectory::TaskOwned => continue,
+                    StateDirectory::Foreign(address) => address.to_string(),
+                };
+                live.0.entry(directory).or_default().insert(file.name.clone());
+            }
+        }
+        Ok(live)
+    }
+
+    /// The names that are needed in the directory at this address.
+    pub(crate) fn at(&self, address: &str) -> BTreeSet<Name> {
+        self.0.get(address).cloned().unwrap_or_default()
+    }
+}
+
+/// Whether metadata is what the register says that it is.
+pub(crate) fn verify(
+    one: &Retained,
+    bytes: bytes::Bytes,
+    address: &str,
+) -> Result<bytes::Bytes, StorageError> {
+    let found = (bytes.len() as u64, Crc32c::of(&bytes));
+    if found == (one.len, one.checksum) {
+        return Ok(bytes);
+    }
+    Err(StorageError::new(ErrorKind::Corrupt, "read metadata of", address).with_detail(format!(
+        "the register names {} bytes with crc32c {}, and there are {} with {}; restore the file, or resume from another \
+         checkpoint under another job id",
+        one.len, one.checksum, found.0, found.1
+    )))
+}

@@ -1,0 +1,160 @@
+use super::*;
+use proptest::prelude::*;
+
+fn entry() -> Entry {
+    Entry {
+        job: JOB,
+        sequence: 3,
+        previous: Crc32c(9),
+        epoch: 2,
+        token: u128::MAX,
+        id_limit: 1_025,
+        ended: None,
+        retained: vec![elsewhere(3), own(4)],
+        dropped: vec![own(1)],
+        roots: vec![Root { address: "/other/job/chk-4".into(), is_owned: true }],
+    }
+}
+
+fn refusal(entry: &Entry) -> (String, String) {
+    match entry.encode() {
+        Err(FormatError::Invalid { element, problem }) => (element, problem),
+        other => panic!("not refused but {other:?}"),
+    }
+}
+
+#[test]
+fn each_defect_of_an_entry_has_its_own_words() {
+    let address = |text: &str| vec![Retained { location: Some(text.into()), ..own(3) }];
+    for (bad, element, words) in [
+        (Entry { sequence: 0, ..entry() }, "sequence", "is 0; expected a number from 1"),
+        (Entry { epoch: 0, ..entry() }, "epoch", "is 0; expected a number from 1"),
+        (Entry { sequence: 1, ..entry() }, "previous", "the first entry follows none, but names 00000009"),
+        (
+            Entry { retained: vec![own(4), own(3)], ..entry() },
+            "retained",
+            "checkpoint 4 stands before 3; expected rising ids",
+        ),
+        (
+            Entry { dropped: vec![own(1), own(1)], ..entry() },
+            "dropped",
+            "checkpoint 1 stands before 1; expected rising ids",
+        ),
+        (Entry { dropped: vec![own(3)], ..entry() }, "dropped", "checkpoint 3 is retained as well"),
+        (Entry { dropped: vec![own(0)], ..entry() }, "dropped", "checkpoint 0 is below the first id, 1"),
+        (
+            Entry { retained: vec![own(1_025)], ..entry() },
+            "retained",
+            "checkpoint 1025 is not below the limit of ids, 1025",
+        ),
+        (
+            Entry { ended: Some(JobStatus::Suspended), ..entry() },
+            "ended",
+            "a suspended job goes on from its checkpoints and has not ended",
+        ),
+        (Entry { retained: address(""), ..entry() }, "retained", "the address of checkpoint 3 is empty"),
+        (
+            Entry { retained: address("a\0"), ..entry() },
+            "retained",
+            "the address of checkpoint 3 has a control character at byte 1",
+        ),
+        (
+            Entry { retained: address(&"x".repeat(4_097)), ..entry() },
+            "retained",
+            "the address of checkpoint 3 has 4097 bytes; the limit is 4096",
+        ),
+    ] {
+        assert_eq!(refusal(&bad), (element.into(), words.into()));
+    }
+    let many = Entry { id_limit: u64::MAX, retained: (2..60_000).map(own).collect(), ..entry() };
+    assert!(matches!(many.encode(), Err(FormatError::TooLarge { limit: ENTRY_LIMIT, .. })));
+    let long = vec![0; usize::try_from(ENTRY_LIMIT).unwrap() + 1];
+    assert!(matches!(Entry::decode(&long), Err(FormatError::TooLarge { limit: ENTRY_LIMIT, .. })));
+}
+
+#[test]
+fn what_cannot_be_written_is_not_read_either() {
+    // The same rule on both sides: a frame around a body that the checks would not have let out.
+    let good = entry().encode().unwrap();
+    let at = 24 + 16 + 8 + 4 + 8 + 16 + 8;
+    assert_eq!(good[at], 0, "how the job ended");
+    let mut body = good[24..good.len() - 4].to_vec();
+    body[at - 24] = 4;
+    let forged = [&good[..24], &body, &Crc32c::of(&body).0.to_le_bytes()].concat();
+    let error = Entry::decode(&forged).unwrap_err();
+    assert_eq!(error.to_string(), "ended: 4 is no way to end; expected 0 to 3");
+    body[at - 24] = 0;
+    body[16..24].fill(0);
+    let forged = [&good[..24], &body, &Crc32c::of(&body).0.to_le_bytes()].concat();
+    assert_eq!(Entry::decode(&forged).unwrap_err().to_string(), "sequence: is 0; expected a number from 1");
+}
+
+#[test]
+fn each_defect_of_a_marker_has_its_own_words() {
+    let marker = Marker { job: JOB, epoch: 2, token: 1, floor: 7 };
+    assert_eq!(Marker::decode(&marker.encode().unwrap()).unwrap(), marker);
+    let error = Marker { epoch: 0, ..marker.clone() }.encode().unwrap_err();
+    assert_eq!(error.to_string(), "epoch: is 0; expected a number from 1");
+    let error = Marker { epoch: 1, ..marker }.encode().unwrap_err();
+    assert_eq!(error.to_string(), "floor: nobody can have written entry 7 before the first claim");
+    assert!(matches!(Marker::decode(&[0; 257]), Err(FormatError::TooLarge { limit: MARKER_LIMIT, .. })));
+    assert!(matches!(
+        Marker::decode(&entry().encode().unwrap()),
+        Err(FormatError::WrongKind { found: 5, .. })
+    ));
+}
+
+fn retained(ids: impl Strategy<Value = u64>) -> impl Strategy<Value = Retained> {
+    let location = proptest::option::of("[a-z]{1,8}:/[ -~\u{e4}]{0,40}");
+    (ids, location, any::<u64>(), any::<u32>()).prop_map(|(id, location, len, checksum)| Retained {
+        checkpoint: CheckpointId::new(id),
+        location,
+        len,
+        checksum: Crc32c(checksum),
+    })
+}
+
+prop_compose! {
+    fn entries()(
+        job in any::<[u8; 16]>(),
+        sequence in 2..u64::MAX,
+        previous in any::<u32>(),
+        epoch in 1..u64::MAX,
+        token in any::<u128>(),
+        ended in proptest::sample::select(vec![None, Some(JobStatus::Finished), Some(JobStatus::Canceled), Some(JobStatus::Failed)]),
+        room in 0_u64..9,
+        mut all in proptest::collection::vec(retained(1_u64..1 << 40), 0..12),
+        is_dropped in any::<u16>(),
+    ) -> Entry {
+        all.sort_by_key(|one| one.checkpoint);
+        all.dedup_by_key(|one| one.checkpoint);
+        let id_limit = all.last().map_or(1, |one| one.checkpoint.get() + 1) + room;
+        let (mut dropped, mut retained) = (Vec::new(), Vec::new());
+        for (at, one) in all.into_iter().enumerate() {
+            if is_dropped >> at & 1 == 1 { dropped.push(one) } else { retained.push(one) }
+        }
+        let (job, previous) = (JobId::from_bytes(job), Crc32c(previous));
+        Entry { job, sequence, previous, epoch, token, id_limit, ended, retained, dropped }
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_entry_is_read_as_it_was_written(entry in entries()) {
+        prop_assert_eq!(Entry::decode(&entry.encode().unwrap()).unwrap(), entry);
+    }
+
+    #[test]
+    fn a_byte_that_changed_is_noticed(entry in entries(), at in any::<proptest::sample::Index>(), by in 1_u8..) {
+        let mut bytes = entry.encode().unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] ^= by;
+        prop_assert!(Entry::decode(&bytes).is_err(), "byte {} changed by {}", at, by);
+    }
+
+    #[test]
+    fn foreign_bytes_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(Entry::decode(&bytes).is_err());
+        prop_assert!(Marker::decode(&bytes).is_err());
+    }
+}

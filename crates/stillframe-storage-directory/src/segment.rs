@@ -1,0 +1,225 @@
+//! The file into which the states of all tasks of a worker go that are too large for the metadata and too small
+//! for a file of their own.
+//!
+//! Appending only reserves a place; the bytes wait in memory until somebody syncs or too many of them wait. So
+//! nobody who appends waits for the medium while another caller's sync is under way, and the next sync covers
+//! everything that came meanwhile: the work of a sync is shared by all who wait for it.
+
+use crate::blocks::Sealed;
+use crate::pieces::Pieces;
+use crate::place::Place;
+use crate::seam::Entropy;
+use crate::{layout, state_file};
+use bytes::Bytes;
+use futures_util::lock::Mutex as AsyncMutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use stillframe_model::{Name, SegmentHandle, StateDirectory, StateFile};
+use stillframe_storage::{BlobWriter, ErrorKind, StorageError};
+
+/// How many bytes may wait in memory before whoever appends has to write them out.
+const WAITING: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Segment {
+    place: Place,
+    entropy: Arc<dyn Entropy>,
+    /// Never held while the medium works.
+    tail: Mutex<Tail>,
+    /// Held while the medium works. Whoever holds it may take `tail`, not the other way round.
+    writer: AsyncMutex<Slot>,
+}
+
+/// Where the next state goes, and what has not gone to the medium yet.
+#[derive(Debug, Default)]
+struct Tail {
+    /// The file that states go to, and its length with what waits.
+    open: Option<(Name, u64)>,
+    waiting: Pieces,
+    /// How many bytes were ever appended, in all files together.
+    appended: u64,
+    /// How many of them are durable.
+    durable: u64,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Closed,
+    Open(Box<dyn BlobWriter>),
+    /// Something failed, or was given up half-way. It is not known what the file holds.
+    Broken,
+}
+
+impl Segment {
+    pub(crate) fn new(place: Place, entropy: Arc<dyn Entropy>) -> Self {
+        Self { place, entropy, tail: Mutex::default(), writer: AsyncMutex::new(Slot::Closed) }
+    }
+
+    /// Appends a state and its table.
+    pub(crate) async fn append(
+        &self,
+        state: Vec<Bytes>,
+        sealed: Sealed,
+    ) -> Result<SegmentHandle, StorageError> {
+        let Sealed { len, crc, table } = sealed;
+        let (mut bytes, total) = (state, len + table.len() as u64);
+        bytes.push(table);
+        let (name, offset, is_full) = loop {
+            if let Some(place) = self.tail().push(&mut bytes, total) {
+                break place;
+            }
+            self.open().await?;
+        };
+        if is_full {
+            self.write_out().await?;
+        }
+        let file = StateFile { directory: StateDirectory::Exclusive, name };
+        Ok(SegmentHandle { file, offset, len, crc })
+    }
+
+    /// Makes durable what was appended before.
+    pub(crate) async fn sync(&self) -> Result<(), StorageError> {
+        let wanted = self.tail().appended;
+        if self.tail().durable >= wanted {
+            return Ok(());
+        }
+        let mut slot = self.writer.lock().await;
+        if self.tail().durable >= wanted {
+            // Whoever held the lock has done it for us.
+            return Ok(());
+        }
+        let mut writer = self.take(&mut slot)?;
+        let (waiting, covered) = self.tail().take_waiting();
+        write(&mut *writer, waiting).await?;
+        if writer.sync().await? {
+            self.tail().durable = covered;
+            *slot = Slot::Open(writer);
+            return Ok(());
+        }
+        self.finish(writer).await?;
+        *slot = Slot::Closed;
+        Ok(())
+    }
+
+    /// Makes durable what was appended before, and lets go of the file. What comes later goes to another one.
+    pub(crate) async fn close(&self) -> Result<(), StorageError> {
+        let mut slot = self.writer.lock().await;
+        if matches!(*slot, Slot::Closed) {
+            return Ok(());
+        }
+        let writer = self.take(&mut slot)?;
+        if self.tail().close_if_durable() {
+            // Finishing it would cost one more sync. The medium keeps what was synced.
+            drop(writer);
+        } else {
+            self.finish(writer).await?;
+        }
+        *slot = Slot::Closed;
+        Ok(())
+    }
+
+    /// Lets go of the file after a failure. Does nothing if somebody is at work on it.
+    pub(crate) fn give_up(&self) {
+        if let Some(mut slot) = self.writer.try_lock() {
+            *slot = Slot::Broken;
+            self.tail().waiting = Pieces::default();
+        }
+    }
+
+    /// Whether everything that was appended is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        let tail = self.tail();
+        tail.durable == tail.appended
+    }
+
+    async fn open(&self) -> Result<(), StorageError> {
+        let mut slot = self.writer.lock().await;
+        if self.tail().open.is_some() {
+            return Ok(());
+        }
+        if matches!(*slot, Slot::Broken) {
+            return Err(self.broken());
+        }
+        let Place { blobs, directory } = &self.place;
+        let (name, writer) = state_file::begin(&**blobs, directory, &*self.entropy, layout::segment).await?;
+        *slot = Slot::Open(writer);
+        self.tail().open = Some((name, 0));
+        Ok(())
+    }
+
+    async fn write_out(&self) -> Result<(), StorageError> {
+        let mut slot = self.writer.lock().await;
+        if self.tail().waiting.len() < WAITING {
+            return Ok(());
+        }
+        let mut writer = self.take(&mut slot)?;
+        let (waiting, _) = self.tail().take_waiting();
+        write(&mut *writer, waiting).await?;
+        *slot = Slot::Open(writer);
+        Ok(())
+    }
+
+    /// Ends the file, with what came until now.
+    async fn finish(&self, mut writer: Box<dyn BlobWriter>) -> Result<(), StorageError> {
+        let (waiting, covered) = {
+            let mut tail = self.tail();
+            // In one step with taking what waits: whatever comes later must find no file.
+            tail.open = None;
+            tail.take_waiting()
+        };
+        write(&mut *writer, waiting).await?;
+        writer.finish().await?;
+        self.tail().durable = covered;
+        Ok(())
+    }
+
+    /// The writer, for an operation that puts it back when it has succeeded. Until then, and so also when it
+    /// fails or its future is dropped, the segment counts as broken.
+    fn take(&self, slot: &mut Slot) -> Result<Box<dyn BlobWriter>, StorageError> {
+        match core::mem::replace(slot, Slot::Broken) {
+            Slot::Open(writer) => Ok(writer),
+            Slot::Closed | Slot::Broken => Err(self.broken()),
+        }
+    }
+
+    fn broken(&self) -> StorageError {
+        StorageError::new(ErrorKind::Other, "write segment in", self.place.address())
+            .with_detail("an earlier operation on it failed or was given up half-way; decline the checkpoint")
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tail {
+    /// Takes the bytes over, `total` in all, if there is a file for them. Gives its name, where in it they
+    /// begin, and whether too many wait now.
+    fn push(&mut self, bytes: &mut Vec<Bytes>, total: u64) -> Option<(Name, u64, bool)> {
+        let (name, end) = self.open.as_mut()?;
+        let offset = *end;
+        *end += total;
+        self.appended += total;
+        bytes.drain(..).for_each(|piece| self.waiting.push(piece));
+        Some((name.clone(), offset, self.waiting.len() >= WAITING))
+    }
+
+    /// What waits, and how many bytes are appended up to its end.
+    fn take_waiting(&mut self) -> (Vec<Bytes>, u64) {
+        (core::mem::take(&mut self.waiting).into_vec(), self.appended)
+    }
+
+    fn close_if_durable(&mut self) -> bool {
+        let is_durable = self.durable == self.appended;
+        if is_durable {
+            self.open = None;
+        }
+        is_durable
+    }
+}
+
+async fn write(writer: &mut dyn BlobWriter, pieces: Vec<Bytes>) -> Result<(), StorageError> {
+    for piece in pieces {
+        writer.write(piece).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! What earlier runs left behind: each object is judged by its name and by what the retained checkpoints need.
+
+use crate::layout;
+use crate::live::Live;
+use crate::place::Place;
+use crate::storage::JobDirectory;
+use crate::tenure::View;
+use std::collections::BTreeSet;
+use stillframe_model::{CheckpointId, Name};
+use stillframe_storage::{BlobEntry, BlobPath, StorageError, Sweep, SweepMode, Swept, Verdict};
+
+/// Judges everything below the job's directory, and removes the orphans if that is the mode.
+pub(crate) async fn sweep(directory: &JobDirectory, mode: SweepMode) -> Result<Sweep, StorageError> {
+    let view = directory.tenure.view().await?;
+    let live = Live::of(directory, &view).await?;
+    let mut sweeper = Sweeper { directory, view, live, mode, sweep: Sweep::default() };
+    let job = layout::job(directory.job);
+    for entry in directory.blobs.list(&job).await? {
+        sweeper.top(&job, &entry).await?;
+    }
+    let mut sweep = sweeper.sweep;
+    sweep.found.sort_unstable_by(|one, other| one.object.cmp(&other.object));
+    Ok(sweep)
+}
+
+struct Sweeper<'a> {
+    directory: &'a JobDirectory,
+    view: View,
+    live: Live,
+    mode: SweepMode,
+    sweep: Sweep,
+}
+
+impl Sweeper<'_> {
+    /// Something directly in the job's directory.
+    async fn top(&mut self, job: &BlobPath, entry: &BlobEntry) -> Result<(), StorageError> {
+        let path = Name::new(entry.name.as_str()).ok().map(|name| job.join(name));
+        match path.filter(|_| entry.is_directory) {
+            Some(path) if path == layout::register(self.directory.job) => self.register().await,
+            Some(path) if path == layout::shared(self.directory.job) => self.shared(path).await,
+            Some(path) if path == layout::task_owned(self.directory.job) => self.task_owned(path).await,
+            Some(path) => match layout::parse_checkpoint(&entry.name) {
+                Some(checkpoint) => self.checkpoint(checkpoint, path).await,
+                None => self.foreign(job, entry),
+            },
+            None => self.foreign(job, entry),
+        }
+    }
+
+    async fn register(&mut self) -> Result<(), StorageError> {
+        let job = self.directory.job;
+        for entry in self.list(&layout::markers(job)).await? {
+            let verdict = match layout::parse_number(&entry.name) {
+                Some(_) => Verdict::Register,
+                None => Verdict::Foreign,
+            };
+            self.judge(&layout::markers(job), &entry, verdict).await?;
+        }
+        for entry in self.list(&layout::entries(job)).await? {
+            let verdict = match layout::parse_number(&entry.name) {
+                Some(number) if self.view.garbage.contains(&number) => Verdict::Superseded,
+                Some(_) => Verdict::Register,
+                None => Verdict::Foreign,
+            };
+            self.judge(&layout::entries(job), &entry, verdict).await?;
+        }
+        Ok(())
+    }
+
+    /// Only what was written for an id of an earlier run can be judged: this run may be writing the others.
+    async fn shared(&mut self, path: BlobPath) -> Result<(), StorageError> {
+        let needed = self.live.at(&self.directory.blobs.locate(&path));
+        for entry in self.list(&path).await? {
+            let verdict = match layout::parse_shared_state(&entry.name) {
+                _ if is_in(&needed, &entry) => Verdict::Retained,
+                Some(checkpoint) if checkpoint.get() < self.view.own => Verdict::Unreferenced,
+                Some(_) => Verdict::InProgress,
+                None => Verdict::Foreign,
+            };
+            self.judge(&path, &entry, verdict).await?;
+        }
+        Ok(())
+    }
+
+    async fn task_owned(&mut self, path: BlobPath) -> Result<(), StorageError> {
+        for entry in self.list(&path).await? {
+            let is_ours = layout::is_task_owned_state(&entry.name);
+            let verdict = if is_ours { Verdict::TaskOwned } else { Verdict::Foreign };
+            self.judge(&path, &entry, verdict).await?;
+        }
+        Ok(())
+    }
+
+    async fn checkpoint(&mut self, checkpoint: CheckpointId, path: BlobPath) -> Result<(), StorageError> {
+        let is_retained = self.view.retained(checkpoint).is_some_and(|one| one.location.is_none());
+        let is_going = self.view.giving_up.iter().any(|one| one.checkpoint == checkpoint);
+        if is_going || (!is_retained && checkpoint.get() >= self.view.own) {
+            self.sweep
+                .found
+                .push(Swept { object: self.directory.blobs.locate(&path), verdict: Verdict::InProgress });
+            return Ok(());
+        }
+        let needed = self.live.at(&self.directory.blobs.locate(&path));
+        let entries = self.list(&path).await?;
+        let mut stays = is_retained;
+        // Metadata goes before the state that it refers to, so that an interruption leaves nothing that looks complete.
+        let (metadata, rest): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.name == layout::METADATA && !entry.is_directory);
+        for entry in metadata.into_iter().chain(rest) {
+            let is_metadata = entry.name == layout::METADATA && !entry.is_directory;
+            let verdict = match layout::parse_state(&entry.name) {
+                _ if is_in(&needed, entry) || (is_metadata && is_retained) => Verdict::Retained,
+                None if is_metadata => Verdict::Unreferenced,
+                Some(_) if !entry.is_directory => Verdict::Unreferenced,
+                _ => Verdict::Foreign,
+            };
+            stays |= !verdict.is_orphan();
+            self.judge(&path, entry, verdict).await?;
+            if is_metadata && verdict.is_orphan() && self.mode == SweepMode::Remove {
+                self.directory.blobs.settle(&path).await?;
+            }
+        }
+        if !stays {
+            let object = self.directory.blobs.locate(&path);
+            if self.mode == SweepMode::Remove {
+                self.directory.blobs.delete_directory(&path).await?;
+            }
+            self.sweep.found.push(Swept { object, verdict: Verdict::Unreferenced });
+        }
+        Ok(())
+    }
+
+    fn foreign(&mut self, parent: &BlobPath, entry: &BlobEntry) -> Result<(), StorageError> {
+        let object = format!("{}/{}", self.directory.blobs.locate(parent), entry.name);
+        self.sweep.found.push(Swept { object, verdict: Verdict::Foreign });
+        Ok(())
+    }
+
+    async fn judge(
+        &mut self,
+        parent: &BlobPath,
+        entry: &BlobEntry,
+        verdict: Verdict,
+    ) -> Result<(), StorageError> {
+        let place = Place { blobs: self.directory.blobs.clone(), directory: parent.clone() };
+        if verdict.is_orphan()
+            && self.mode == SweepMode::Remove
+            && let Ok(name) = Name::new(entry.name.as_str())
+        {
+            place.blobs.delete(&place.join(name)).await?;
+        }
+        let object = format!("{}/{}", place.address(), entry.name);
+        self.sweep.found.push(Swept { object, verdict });
+        Ok(())
+    }
+
+    async fn list(&self, path: &BlobPath) -> Result<Vec<BlobEntry>, StorageError> {
+        self.directory.blobs.list(path).await
+    }
+}
+
+fn is_in(needed: &BTreeSet<Name>, entry: &BlobEntry) -> bool {
+    !entry.is_directory && Name::new(entry.name.as_str()).is_ok_and(|name| needed.contains(&name))
+}

@@ -1,0 +1,3 @@
+//! The proof `storage`: what storages promise holds in every case that was looked at.
+
+mod register;

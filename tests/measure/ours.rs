@@ -1,0 +1,111 @@
+//! All that these measurements call of Stillframe's storage.
+
+use crate::{CHUNK, Failure};
+use bytes::Bytes;
+use futures_executor::block_on;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use stillframe::fs::FileSystemCheckpointStorage;
+use stillframe::metadata::encode;
+use stillframe::model::{
+    CheckpointId, CheckpointKind, CheckpointMetadata, JobId, LocationReference, StateHandle, UnixMillis,
+};
+use stillframe::storage::{CheckpointStorage, CompletedLocation, CoordinatorStorage, WorkerStorage};
+
+/// One job on one directory.
+#[derive(Debug)]
+pub(crate) struct Job {
+    coordinator: Arc<dyn CoordinatorStorage>,
+    worker: Arc<dyn WorkerStorage>,
+    last: u64,
+}
+
+const JOB: JobId = JobId::from_bytes([7; 16]);
+
+impl Job {
+    /// With the settings that users get who set nothing.
+    pub(crate) fn on(directory: &Path) -> Result<Self, Failure> {
+        let access = block_on(FileSystemCheckpointStorage::new(directory)?.open(JOB))?;
+        Ok(Self { coordinator: access.coordinator(), worker: access.worker(), last: 0 })
+    }
+
+    /// The next checkpoint, with its place.
+    pub(crate) fn begin(&mut self) -> Result<Checkpoint, Failure> {
+        self.last += 1;
+        let id = CheckpointId::new(self.last);
+        let location = block_on(self.coordinator.begin_checkpoint(id))?;
+        let (coordinator, worker) = (Arc::clone(&self.coordinator), Arc::clone(&self.worker));
+        Ok(Checkpoint { coordinator, worker, id, location })
+    }
+}
+
+/// A checkpoint that is being written.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    coordinator: Arc<dyn CoordinatorStorage>,
+    worker: Arc<dyn WorkerStorage>,
+    id: CheckpointId,
+    location: LocationReference,
+}
+
+impl Checkpoint {
+    /// One state of so many bytes, finished.
+    pub(crate) fn write(&self, chunk: &Bytes, mut bytes: u64) -> Result<StateHandle, Failure> {
+        block_on(async {
+            let mut stream = self.worker.create(self.id, &self.location).await?;
+            while bytes > 0 {
+                let part = usize::try_from(bytes).unwrap_or(usize::MAX).min(chunk.len());
+                stream.write(chunk.slice(..part)).await?;
+                bytes -= part as u64;
+            }
+            Ok(stream.finish().await?.ok_or("nothing was written")?)
+        })
+    }
+
+    /// Makes everything durable that was finished. A state is that already when it is finished, for now.
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the place where a worker will be asked to sync"
+    )]
+    pub(crate) fn sync(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Completes the checkpoint and opens it.
+    pub(crate) fn complete(&self) -> Result<Completed, Failure> {
+        let metadata = encode(&CheckpointMetadata {
+            job: JOB,
+            checkpoint: self.id,
+            kind: CheckpointKind::Checkpoint,
+            triggered_at: UnixMillis(0),
+            operators: BTreeMap::new(),
+        })?;
+        let location = block_on(async {
+            self.coordinator.publish(self.id, &self.location, metadata.into()).await?;
+            self.coordinator.open_checkpoint(self.id).await
+        })?;
+        Ok(Completed(location))
+    }
+
+    pub(crate) fn discard(self) -> Result<(), Failure> {
+        Ok(block_on(self.coordinator.discard(self.id, &self.location))?)
+    }
+}
+
+/// A checkpoint that can be read.
+#[derive(Debug)]
+pub(crate) struct Completed(Arc<dyn CompletedLocation>);
+
+impl Completed {
+    /// Reads a state, checked, and returns how many bytes it had.
+    pub(crate) fn read(&self, handle: &StateHandle) -> Result<u64, Failure> {
+        let bytes = block_on(self.0.read(handle))?;
+        for part in bytes.chunks(CHUNK) {
+            black_box(part);
+        }
+        Ok(bytes.len() as u64)
+    }
+}
