@@ -41,7 +41,11 @@ impl Medium {
     }
 
     pub(crate) fn put(&self, address: &str, bytes: &'static [u8]) {
-        self.lock().insert(address.to_owned(), Some(Bytes::from_static(bytes)));
+        let mut objects = self.lock();
+        for (end, _) in address.match_indices('/').skip(1) {
+            objects.entry(address[..end].to_owned()).or_insert(None);
+        }
+        objects.insert(address.to_owned(), Some(Bytes::from_static(bytes)));
     }
 
     pub(crate) fn files(&self) -> Vec<String> {

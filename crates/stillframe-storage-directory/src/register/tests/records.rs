@@ -130,6 +130,7 @@ prop_compose! {
         room in 0_u64..9,
         mut all in proptest::collection::vec(retained(1_u64..1 << 40), 0..12),
         is_dropped in any::<u16>(),
+        roots in proptest::collection::btree_map("/[a-z]{1,9}", any::<bool>(), 0..4),
     ) -> Entry {
         all.sort_by_key(|one| one.checkpoint);
         all.dedup_by_key(|one| one.checkpoint);
@@ -138,8 +139,9 @@ prop_compose! {
         for (at, one) in all.into_iter().enumerate() {
             if is_dropped >> at & 1 == 1 { dropped.push(one) } else { retained.push(one) }
         }
+        let roots = roots.into_iter().map(|(address, is_owned)| Root { address, is_owned }).collect();
         let (job, previous) = (JobId::from_bytes(job), Crc32c(previous));
-        Entry { job, sequence, previous, epoch, token, id_limit, ended, retained, dropped }
+        Entry { job, sequence, previous, epoch, token, id_limit, ended, retained, dropped, roots }
     }
 }
 
