@@ -172,9 +172,10 @@ impl Shared {
         !waiting.until.is_empty() || waiting.houses.iter().any(is_needed)
     }
 
-    /// Forgets everything. Nothing is removable any more.
-    pub(crate) fn forget(&mut self) {
-        *self = Self::default();
+    /// Nobody knows any more what is retained, so nothing that waits will ever be removable.
+    pub(crate) fn stop(&mut self) {
+        self.pending.clear();
+        self.waiting.clear();
     }
 
     pub(crate) fn retained(&self) -> impl Iterator<Item = CheckpointId> + '_ {

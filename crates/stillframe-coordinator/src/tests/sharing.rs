@@ -60,6 +60,13 @@ impl World {
             .acknowledge(checkpoint, TASKS[2])
     }
 
+    fn blamed(&self) -> Option<TaskId> {
+        self.reports.iter().rev().find_map(|report| match report {
+            Report::Aborted(aborted) => aborted.by,
+            _ => None,
+        })
+    }
+
     pub(super) fn cause(&self) -> String {
         let cause = self.reports.iter().rev().find_map(|report| match report {
             Report::Aborted(aborted) => aborted.cause.clone(),
@@ -78,6 +85,7 @@ impl World {
         let cause = self.cause();
         let named = words.iter().chain(&["task 0/0", "part-0"]).all(|word| cause.contains(word));
         assert!(named, "{cause} has {words:?}");
+        assert_eq!(self.blamed(), Some(TASKS[0]));
         assert_eq!(discarded(&self.take()), [checkpoint]);
     }
 }
