@@ -89,9 +89,7 @@ impl Shared {
             || self.waiting.iter().any(|waiting| waiting.until.contains(&checkpoint) && is_kept(waiting))
         {
             Known::Confirmed
-        } else if self.left.contains(file)
-            || self.waiting.iter().any(is_kept)
-            || self.pending.values().any(|other| other.contains(file))
+        } else if self.waiting.iter().any(is_kept) || self.pending.values().any(|other| other.contains(file))
         {
             Known::Unconfirmed
         } else {

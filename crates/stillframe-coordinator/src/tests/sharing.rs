@@ -285,12 +285,14 @@ fn the_files_of_a_dropped_checkpoint_wait_for_what_was_in_progress() {
 }
 
 #[test]
-fn a_checkpoint_that_began_after_the_drop_may_not_rely_on_what_waits() {
+fn a_checkpoint_that_began_after_the_drop_may_neither_rely_on_what_waits_nor_write_it() {
     let mut world = World::new(&tolerant(2));
     world.start().at(500).locate().acknowledge_all_as(1, incremental([(shared("a"), Written)])).publish();
     world.at(1_500).locate().at(2_500).locate().acknowledge_all(2).publish().take();
     world.at(3_500).locate().acknowledge_as(4, TASKS[0], incremental([(shared("a"), Placeholder)]));
-    world.has_refused(4, &["shared file a"]);
+    world.has_refused(4, &["shared file a", "no retained checkpoint"]);
+    world.at(4_500).locate().acknowledge_as(5, TASKS[0], incremental([(shared("a"), Written)]));
+    world.has_refused(5, &["shared file a", "was there before"]);
 }
 
 #[test]
