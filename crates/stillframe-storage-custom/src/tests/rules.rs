@@ -24,6 +24,8 @@ const FOUND: &[(Fault, Rule, ErrorKind, &str)] = &[
     (Fault::RetainedDescends, Rule::RetainedAscends, ErrorKind::OutcomeUnknown, "claim"),
     (Fault::ForgetsRetained, Rule::RetainedIsCommitted, ErrorKind::OutcomeUnknown, "claim"),
     (Fault::KeepsDropped, Rule::RetainedIsCommitted, ErrorKind::OutcomeUnknown, "claim"),
+    (Fault::ForgetsAdopted, Rule::ClaimGoesForward, ErrorKind::OutcomeUnknown, "adopt"),
+    (Fault::ForgetsTaken, Rule::RetainedIsCommitted, ErrorKind::OutcomeUnknown, "adopt"),
     (Fault::BeginsTwice, Rule::BegunOnce, ErrorKind::Other, "begin"),
     (Fault::CommitsTwice, Rule::CommittedOnce, ErrorKind::OutcomeUnknown, "commit"),
     (Fault::PublishesTwice, Rule::CommittedOnce, ErrorKind::OutcomeUnknown, "publish savepoint"),

@@ -42,6 +42,8 @@ pub(super) enum Fault {
     RetainedDescends,
     ForgetsRetained,
     KeepsDropped,
+    ForgetsAdopted,
+    ForgetsTaken,
     BeginsTwice,
     CommitsTwice,
     PublishesTwice,
@@ -215,7 +217,7 @@ impl CoordinatorStorage for Shelf {
         };
         let next = CheckpointId::new(next);
         let ended = content.ended.filter(|_| !self.has(Fault::ForgetsEnd));
-        Ok(Claim { retained, next, ended })
+        Ok(Claim { retained, next, ended, left: Vec::new() })
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
@@ -289,11 +291,7 @@ impl CoordinatorStorage for Shelf {
     ) -> Result<Claim, StorageError> {
         self.enter("adopt");
         let metadata = snapshot.metadata().await?;
-        if ownership == Ownership::Taken && !self.has(Fault::ForgetsRetained) {
-            let mut content = self.lock();
-            content.begun.insert(checkpoint);
-            content.retained.insert(checkpoint, metadata);
-        }
+        self.take_over(checkpoint, metadata, ownership == Ownership::Taken);
         self.claim().await
     }
 
@@ -382,6 +380,16 @@ impl WorkerStorage for Shelf {
 }
 
 impl Shelf {
+    fn take_over(&self, checkpoint: CheckpointId, metadata: Bytes, is_taken: bool) {
+        let mut content = self.lock();
+        if !self.has(Fault::ForgetsAdopted) {
+            content.begun.insert(checkpoint);
+        }
+        if is_taken && !self.has(Fault::ForgetsTaken) {
+            content.retained.insert(checkpoint, metadata);
+        }
+    }
+
     fn find(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
         let number = pointer.as_str().strip_prefix("shelf:").and_then(|number| number.parse().ok());
         let checkpoint = CheckpointId::new(number.ok_or_else(|| error(ErrorKind::InvalidPointer))?);
