@@ -111,6 +111,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
         checkpoint: CheckpointId,
         location: &LocationReference,
     ) -> Result<(), StorageError> {
+        self.0.locations.discard(checkpoint, location);
         disposal::dispose(&self.0.place(checkpoint, location)?).await
     }
 
@@ -124,6 +125,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
     }
 
     async fn remove(&self, checkpoint: CheckpointId, _: &[StateFile]) -> Result<(), StorageError> {
+        self.0.locations.discard(checkpoint, &LocationReference::Default);
         disposal::dispose(&self.0.checkpoint(checkpoint)).await
     }
 

@@ -24,6 +24,7 @@ mod coordinator;
 mod disposal;
 mod failure;
 mod layout;
+mod locations;
 #[cfg(test)]
 mod map_store;
 mod pieces;

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use stillframe_model::{Crc32c, FileHandle, SegmentHandle};
 use stillframe_storage::{BlobPath, BlobReader, BlobStore, ErrorKind, StateReader, StorageError};
 
-/// The largest piece that is read and given out at once, in bytes. A multiple of a block.
-const PIECE: u64 = 16 * BLOCK as u64;
+/// The largest piece that is read and given out at once, in bytes: whole blocks, and no more than a processor
+/// keeps close by between reading and checking them.
+const PIECE: u64 = 4 * BLOCK as u64;
 
 /// State in a file, alone or with others.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
 use crate::coordinator::DirectoryCoordinator;
+use crate::locations::WritableLocations;
 use crate::place::Place;
 use crate::seam::{BlobStores, Entropy};
 use crate::worker::DirectoryWorker;
@@ -50,7 +51,12 @@ impl DirectoryStorage {
         // Something that is there but is no directory, or may not be read, is better reported now than at the
         // first checkpoint.
         blobs.list(&layout::job(job)).await?;
-        let directory = Arc::new(JobDirectory { job, blobs, storage: self.clone() });
+        let directory = Arc::new(JobDirectory {
+            job,
+            blobs,
+            storage: self.clone(),
+            locations: WritableLocations::default(),
+        });
         let worker = Arc::new(DirectoryWorker::new(Arc::clone(&directory)));
         Ok(Arc::new(DirectoryAccess { directory, worker }))
     }
@@ -72,6 +78,8 @@ pub(crate) struct JobDirectory {
     pub(crate) job: JobId,
     pub(crate) blobs: Arc<dyn BlobStore>,
     storage: DirectoryStorage,
+    /// Where this process writes state.
+    pub(crate) locations: WritableLocations,
 }
 
 impl JobDirectory {
@@ -122,7 +130,6 @@ impl DirectoryStorage {
 #[derive(Debug)]
 struct DirectoryAccess {
     directory: Arc<JobDirectory>,
-    /// One for all tasks of the process: their states go into the same segments.
     worker: Arc<DirectoryWorker>,
 }
 
