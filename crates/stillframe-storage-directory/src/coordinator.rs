@@ -187,12 +187,15 @@ impl CoordinatorStorage for DirectoryCoordinator {
             }
             self.remove_shared_of(checkpoint).await?;
         }
+        // What tasks still hold of it is let go first, and what they bring later is refused.
+        self.0.locations.discard(checkpoint, location);
         disposal::dispose(&place, &BTreeSet::new()).await
     }
 
     async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
         let view = self.0.tenure.view().await?;
         refuse_retained(view.retained(checkpoint).is_some(), checkpoint)?;
+        self.0.locations.discard(checkpoint, &LocationReference::Default);
         match view.dropped(checkpoint).filter(|one| one.location.is_some()) {
             None => disposal::dispose(&self.0.checkpoint(checkpoint), &BTreeSet::new()).await?,
             Some(claimed) => {

@@ -1,4 +1,5 @@
 use super::*;
+use futures_util::future::join_all;
 use std::sync::Barrier;
 
 /// However many tasks there are and however their calls fall together: one file, and one sync for all states
@@ -32,6 +33,27 @@ fn tasks_share_a_segment_and_its_syncs() {
     assert_eq!(process.medium.files().len(), 1);
     for (handle, state) in &handles {
         assert_eq!(process.read(checkpoint, handle).unwrap(), state);
+    }
+}
+
+/// The same one by one: tasks that come while the medium is at work on the file of the first, or on its sync.
+#[test]
+fn whoever_comes_while_the_medium_works_shares_the_next_sync() {
+    for medium in [Medium::default(), Medium::default().showing_whole_objects_only()] {
+        let process = Process::on(medium.yielding());
+        let checkpoint = process.begin(1);
+        let process = &process;
+        let tasks = (0..16).map(async |task| {
+            let handle = process.write(checkpoint, &state(MIDDLE, task)).await.unwrap();
+            process.sync(checkpoint).await.unwrap();
+            assert_eq!(
+                completed(&process.medium, checkpoint).read(&handle).await.unwrap(),
+                state(MIDDLE, task)
+            );
+        });
+        block_on(join_all(tasks));
+        assert!(process.medium.count("create") <= 2, "{}", process.medium.count("create"));
+        assert!(process.medium.count("sync") <= 2, "{}", process.medium.count("sync"));
     }
 }
 
@@ -133,6 +155,9 @@ fn checkpoints_under_way_hold_a_bounded_number_of_files_and_lose_nothing() {
             let checkpoint = process.begin(number);
             let slow = block_on(worker.create(checkpoint, &DEFAULT, StateScope::Exclusive)).unwrap();
             let handle = block_on(process.write(checkpoint, &state(MIDDLE, 0))).unwrap();
+            if number % 2 == 0 {
+                block_on(process.sync(checkpoint)).unwrap();
+            }
             handles.push((checkpoint, handle, slow));
             assert!(process.medium.open_writers() <= 8, "{}", process.medium.open_writers());
         }
@@ -176,11 +201,34 @@ fn a_process_that_ends_keeps_what_was_synced_and_nothing_else() {
     let (synced, given_up) = (process.begin(1), process.begin(2));
     let handle = block_on(process.write(synced, &state(MIDDLE, 1))).unwrap();
     block_on(process.sync(synced)).unwrap();
-    block_on(process.write(given_up, &state(MIDDLE, 2))).unwrap();
-    assert_eq!(process.medium.files().len(), 2);
+    for salt in 0..2 {
+        block_on(process.write(given_up, &state(600_000, salt))).unwrap();
+    }
+    assert_eq!(process.medium.files().len(), 2, "so much that it did not wait in memory");
     let medium = process.medium.clone();
     drop(process);
     assert_eq!(medium.files().len(), 1);
     assert_eq!(medium.open_writers(), 0);
     assert_eq!(block_on(completed(&medium, synced).read(&handle)).unwrap(), state(MIDDLE, 1));
+}
+
+/// A checkpoint that is discarded gives its space back at once, whoever has not heard of it.
+#[test]
+fn a_discarded_checkpoint_holds_no_file() {
+    let process = Process::new();
+    let (checkpoint, coordinator) = (process.begin(1), process.access.coordinator());
+    block_on(coordinator.claim()).unwrap();
+    let mut late =
+        block_on(process.access.worker().create(checkpoint, &DEFAULT, StateScope::Exclusive)).unwrap();
+    block_on(process.write(checkpoint, &state(MIDDLE, 0))).unwrap();
+    block_on(process.sync(checkpoint)).unwrap();
+    block_on(process.write(checkpoint, &state(MIDDLE, 1))).unwrap();
+    assert_eq!(process.medium.open_writers(), 1);
+    block_on(coordinator.discard(checkpoint, &DEFAULT)).unwrap();
+    assert_eq!(process.medium.open_writers(), 0);
+    assert_eq!(process.medium.files().iter().filter(|file| file.contains("chk-1")).count(), 0);
+    block_on(late.write(state(MIDDLE, 2))).unwrap();
+    let error = block_on(late.finish()).unwrap_err();
+    assert!(error.to_string().contains("checkpoint 1 was discarded"), "{error}");
+    block_on(process.sync(checkpoint)).unwrap_err();
 }
