@@ -89,9 +89,7 @@ impl Shared {
             || self.waiting.iter().any(|waiting| waiting.until.contains(&checkpoint) && is_kept(waiting))
         {
             Known::Confirmed
-        } else if self.left.contains(file)
-            || self.waiting.iter().any(is_kept)
-            || self.pending.values().any(|other| other.contains(file))
+        } else if self.waiting.iter().any(is_kept) || self.pending.values().any(|other| other.contains(file))
         {
             Known::Unconfirmed
         } else {
@@ -125,13 +123,22 @@ impl Shared {
             files.retain(|file| {
                 !self.left.contains(file) && !self.retained.values().any(|others| others.contains(file))
             });
-            // What no file waits for is nobody's business but its own.
+            // A checkpoint that was alone with its state has nothing for which anybody could wait.
             let until =
                 if files.is_empty() { BTreeSet::new() } else { self.pending.keys().copied().collect() };
+            files.append(&mut self.take_stuck());
             let houses = self.homes.extract_if(.., |_, home| *home == checkpoint);
             let houses = houses.map(|(file, _)| file).collect();
             self.waiting.push(Waiting { removal: Removal { checkpoint, files }, until, houses });
         }
+    }
+
+    /// Files that only wait because a file beside them is needed. They can go with any other checkpoint.
+    fn take_stuck(&mut self) -> BTreeSet<StateFile> {
+        let is_stuck: Vec<_> =
+            self.waiting.iter().map(|waiting| waiting.until.is_empty() && self.is_held(waiting)).collect();
+        let stuck = self.waiting.iter_mut().zip(is_stuck).filter(|(_, is_stuck)| *is_stuck);
+        stuck.flat_map(|(waiting, _)| core::mem::take(&mut waiting.removal.files)).collect()
     }
 
     /// Gives out what can be removed now, oldest first.
@@ -163,9 +170,10 @@ impl Shared {
         !waiting.until.is_empty() || waiting.houses.iter().any(is_needed)
     }
 
-    /// Forgets everything. Nothing is removable any more.
-    pub(crate) fn forget(&mut self) {
-        *self = Self::default();
+    /// Nobody knows any more what is retained, so nothing that waits will ever be removable.
+    pub(crate) fn stop(&mut self) {
+        self.pending.clear();
+        self.waiting.clear();
     }
 
     pub(crate) fn retained(&self) -> impl Iterator<Item = CheckpointId> + '_ {

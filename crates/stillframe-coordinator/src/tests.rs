@@ -2,15 +2,21 @@
 
 mod ending;
 mod failing;
+mod files;
 mod properties;
+mod restoring;
+mod sharing;
 
 use crate::*;
-use alloc::string::ToString;
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::time::Duration;
-use stillframe_config::{CheckpointConfig, ExternalizedCheckpointRetention, GraphDescription};
+use stillframe_config::{
+    CheckpointConfig, ExternalizedCheckpointRetention, GraphDescription, RecoveryClaimMode,
+};
 use stillframe_model::*;
 
 /// Two sources and one other task, and a clock that moves when told.
@@ -47,6 +53,17 @@ fn plan() -> JobPlan {
     }
 }
 
+/// A job without a past.
+fn fresh() -> Recovery {
+    retaining(&[], 1)
+}
+
+/// A job that goes on with these checkpoints, which share nothing.
+fn retaining(checkpoints: &[u64], next: u64) -> Recovery {
+    let found = checkpoints.iter().map(|&number| RetainedState::owned(id(number), [])).collect();
+    plan_recovery(found, BTreeSet::new(), id(next), RecoveryClaimMode::NoClaim)
+}
+
 /// Every second, timeout of ten.
 fn config() -> CheckpointConfig {
     let mut config = CheckpointConfig::default();
@@ -57,7 +74,7 @@ fn config() -> CheckpointConfig {
 
 impl World {
     fn new(config: &CheckpointConfig) -> Self {
-        Self::restored(config, plan_recovery(&[], &[]))
+        Self::restored(config, fresh())
     }
 
     fn restored(config: &CheckpointConfig, recovery: Recovery) -> Self {
@@ -112,13 +129,12 @@ impl World {
     }
 
     fn acknowledge_with(&mut self, checkpoint: u64, task: TaskId, finished: bool) -> &mut Self {
-        let snapshot = TaskSnapshot { finished, ..TaskSnapshot::default() };
-        self.handle(Event::Acknowledged {
-            checkpoint: id(checkpoint),
-            attempt: Attempt::new(3),
-            task,
-            snapshot,
-        })
+        self.acknowledge_as(checkpoint, task, TaskSnapshot { finished, ..TaskSnapshot::default() })
+    }
+
+    fn acknowledge_as(&mut self, checkpoint: u64, task: TaskId, snapshot: TaskSnapshot) -> &mut Self {
+        let (checkpoint, attempt) = (id(checkpoint), Attempt::new(3));
+        self.handle(Event::Acknowledged { checkpoint, attempt, task, snapshot })
     }
 
     fn acknowledge_all(&mut self, checkpoint: u64) -> &mut Self {
@@ -162,6 +178,23 @@ fn discarded(effects: &[Effect]) -> Vec<u64> {
     discarded.collect()
 }
 
+fn removed(effects: &[Effect]) -> Vec<u64> {
+    let removed = effects.iter().filter_map(|effect| match effect {
+        Effect::Remove { checkpoint, .. } => Some(checkpoint.get()),
+        _ => None,
+    });
+    removed.collect()
+}
+
+/// What the newest publication among them drops.
+fn dropped(effects: &[Effect]) -> Vec<u64> {
+    let dropped = effects.iter().rev().find_map(|effect| match effect {
+        Effect::Publish { dropped, .. } => Some(dropped.iter().map(|checkpoint| checkpoint.get()).collect()),
+        _ => None,
+    });
+    dropped.expect("something is published")
+}
+
 #[test]
 fn a_checkpoint_is_located_triggered_collected_published_and_only_then_told() {
     let mut world = World::new(&config());
@@ -193,22 +226,22 @@ fn a_checkpoint_is_located_triggered_collected_published_and_only_then_told() {
 #[test]
 fn the_next_completed_checkpoint_replaces_the_last() {
     let mut world = World::new(&config());
-    world.start().at(500).complete(1).at(1_500).complete(2);
-    assert_eq!(discarded(&world.take()), [1]);
+    world.start().at(500).complete(1).at(1_500).locate().acknowledge_all(2);
+    let effects = world.effects.clone();
+    assert_eq!(dropped(&effects), [1], "in one step with the publication");
+    assert_eq!(removed(&effects), [], "and removed behind it");
+    world.publish();
+    assert_eq!(removed(&world.take()), [1]);
 }
 
 #[test]
 fn more_are_retained_when_asked_for() {
     let mut config = config();
     config.set_num_retained_checkpoints(NonZeroU32::new(2).unwrap());
-    let mut world = World::restored(&config, plan_recovery(&[id(4), id(5)], &[id(6)]));
+    let mut world = World::restored(&config, retaining(&[4, 5], 7));
     world.start().at(500);
     world.complete(7);
-    assert_eq!(
-        discarded(&world.take()),
-        [4],
-        "restored ones count, and the id of the orphan is not used again"
-    );
+    assert_eq!(removed(&world.take()), [4], "restored ones count");
 }
 
 #[test]

@@ -28,7 +28,7 @@ type Work = Box<dyn FnOnce(Free<'_>) + Send>;
 /// Work for a thread, with the way to reach it again. An idle thread is only known by that, so that it ends with its crew.
 struct Errand {
     work: Work,
-    again: Sender<Errand>,
+    again: Sender<Self>,
 }
 
 #[derive(Default)]

@@ -240,6 +240,8 @@ impl DirectoryCoordinator {
         let text = file.name.as_str();
         let is_ours = layout::parse_state(text).is_some() || layout::parse_shared_state(text).is_some();
         match &file.directory {
+            // It went with the checkpoint's own directory.
+            StateDirectory::Exclusive if is_ours => Ok(()),
             StateDirectory::Shared if is_ours => {
                 self.0.blobs.delete(&layout::shared(self.0.job).join(file.name.clone())).await
             }

@@ -41,7 +41,11 @@ impl Medium {
     }
 
     pub(crate) fn put(&self, address: &str, bytes: &'static [u8]) {
-        self.lock().insert(address.to_owned(), Some(Bytes::from_static(bytes)));
+        let mut objects = self.lock();
+        for (end, _) in address.match_indices('/').skip(1) {
+            objects.entry(address[..end].to_owned()).or_insert(None);
+        }
+        objects.insert(address.to_owned(), Some(Bytes::from_static(bytes)));
     }
 
     pub(crate) fn files(&self) -> Vec<String> {
@@ -61,6 +65,10 @@ impl Medium {
     /// Puts other content in the place of an object.
     pub(crate) fn replace(&self, address: &str, bytes: impl Into<Bytes>) {
         self.lock().insert(address.to_owned(), Some(bytes.into()));
+    }
+
+    pub(crate) fn remove(&self, address: &str) {
+        self.lock().remove(address);
     }
 
     /// The same medium, where an object appears only when it is finished.

@@ -173,3 +173,6 @@ async fn read_exactly(
 fn corrupt(address: impl Into<String>, detail: String) -> StorageError {
     StorageError::new(ErrorKind::Corrupt, "read state", address).with_detail(detail)
 }
+
+#[cfg(test)]
+mod tests;

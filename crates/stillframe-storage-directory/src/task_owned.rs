@@ -138,3 +138,6 @@ impl StateStream for TaskOwnedStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

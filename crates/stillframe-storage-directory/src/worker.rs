@@ -143,3 +143,6 @@ impl WorkerStorage for DirectoryWorker {
         Some(Arc::clone(&self.task_owned) as Arc<dyn TaskOwnedStorage>)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What the storage needs of an operating system, as a seam.
 //!
-//! [`RealDisk`] is the file system of this machine. With the feature `simulation` there is also a
-//! [`SimDisk`](crate::simulation::SimDisk) that loses power and fails at will. A disk of your own, for
+//! [`RealDisk`] is the file system of this machine. With the feature `simulation` there is also the `SimDisk` of
+//! the module `simulation`, which loses power and fails at will. A disk of your own, for
 //! instance one that counts, delays or refuses operations before it passes them on, goes below a storage with
 //! [`FileSystemCheckpointStorage::with_disk`](crate::FileSystemCheckpointStorage::with_disk).
 //!

@@ -323,12 +323,24 @@ fn hardening_4_2_5_a_file_is_deleted_by_its_name_and_a_directory_never_with_it()
     }
 }
 
+const CHILD: &str = "STILLFRAME_TEST_DIRECTORY";
+
+/// Runs one of these tests in a process of its own, which begins with a command of the shell and finds its
+/// directory in [`CHILD`]: masks and limits belong to a whole process.
+fn in_its_own_process(test: &str, command: &str, directory: &Path) {
+    let output = Command::new("sh")
+        .args(["-c", &format!("{command} && exec \"$0\" --exact \"hardening_tests::{test}\"")])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, directory)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{command}: {text}");
+}
+
 #[test]
 fn hardening_4_2_6_modes_do_not_depend_on_the_mask_of_the_process() {
-    const DIRECTORY: &str = "STILLFRAME_TEST_MASKED_DIRECTORY";
-    const THIS: &str = "hardening_tests::hardening_4_2_6_modes_do_not_depend_on_the_mask_of_the_process";
-    // The mask belongs to a whole process, so this test runs itself in one of its own.
-    if let Some(directory) = std::env::var_os(DIRECTORY) {
+    if let Some(directory) = std::env::var_os(CHILD) {
         for (disk, name) in disks().into_iter().zip(["first", "second"]) {
             let store = store(disk, &Path::new(&directory).join(name));
             block_on(store.create_directory(&path(&["job", "chk-1"]))).unwrap();
@@ -339,15 +351,11 @@ fn hardening_4_2_6_modes_do_not_depend_on_the_mask_of_the_process() {
     }
     for mask in ["000", "022", "077", "277"] {
         let directory = tempfile::tempdir().unwrap();
-        let status = Command::new("sh")
-            .args(["-c", "umask \"$1\" && exec \"$2\" --exact \"$3\"", "sh", mask])
-            .arg(std::env::current_exe().unwrap())
-            .arg(THIS)
-            .env(DIRECTORY, directory.path())
-            .output()
-            .unwrap();
-        let output = String::from_utf8_lossy(&status.stdout).into_owned();
-        assert!(status.status.success() && output.contains("1 passed"), "mask {mask}: {output}");
+        in_its_own_process(
+            "hardening_4_2_6_modes_do_not_depend_on_the_mask_of_the_process",
+            &format!("umask {mask}"),
+            directory.path(),
+        );
         for root in ["first", "second"].map(|name| directory.path().join(name)) {
             for (below, expected) in [
                 ("", 0o700),
@@ -361,6 +369,30 @@ fn hardening_4_2_6_modes_do_not_depend_on_the_mask_of_the_process() {
             }
         }
     }
+}
+
+#[test]
+fn hardening_4_2_6_nothing_is_left_that_did_not_get_its_mode() {
+    if let Some(directory) = std::env::var_os(CHILD) {
+        for (disk, name) in disks().into_iter().zip(["first", "second"]) {
+            // A directory is created without a handle, and one is needed to see to its mode.
+            let root = Path::new(&directory).join(name);
+            let store = store(disk, &root);
+            let mut handles = Vec::new();
+            while let Ok(handle) = fs::File::open("/dev/null") {
+                handles.push(handle);
+            }
+            let error = block_on(store.create_directory(&BlobPath::root())).unwrap_err();
+            drop(handles);
+            assert!(error.to_string().contains("too many files are open"), "{error}");
+            assert!(!root.exists(), "{error}");
+            block_on(store.create_directory(&BlobPath::root())).unwrap();
+        }
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let test = "hardening_4_2_6_nothing_is_left_that_did_not_get_its_mode";
+    in_its_own_process(test, "ulimit -n 40", directory.path());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A coordinator of one task, with a driver that does what it is told by hand.
 
 use super::effective;
+use std::collections::BTreeSet;
 use std::time::Duration;
-use stillframe::config::CheckpointConfig;
+use stillframe::config::{CheckpointConfig, RecoveryClaimMode};
 use stillframe::coordinator::{
     Coordinator, Effect, Event, JobPlan, Report, SnapshotRequest, VertexPlan, plan_recovery,
 };
@@ -30,7 +31,9 @@ impl Driven {
         let name = Name::new("numbers").expect("a good name");
         let source = VertexPlan { name, parallelism: 1, max_parallelism: 128, is_source: true };
         let plan = JobPlan { job: JobId::from_bytes([1; 16]), attempt: ATTEMPT, vertices: vec![source] };
-        let coordinator = Coordinator::new(plan, &effective(config), plan_recovery(&[], &[]));
+        let fresh =
+            plan_recovery(Vec::new(), BTreeSet::new(), CheckpointId::FIRST, RecoveryClaimMode::NoClaim);
+        let coordinator = Coordinator::new(plan, &effective(config), fresh);
         let mut driven = Self { coordinator, now: Timestamp::ORIGIN, said: Vec::new() };
         driven.handle(Event::StartPeriodic { first_after: Duration::from_millis(FIRST) });
         driven
@@ -120,7 +123,7 @@ impl Driven {
     /// The checkpoints that were removed.
     pub(super) fn discarded(&self) -> Vec<u64> {
         self.all(|effect| match effect {
-            Effect::Discard { checkpoint, .. } => Some(checkpoint.get()),
+            Effect::Discard { checkpoint, .. } | Effect::Remove { checkpoint, .. } => Some(checkpoint.get()),
             _ => None,
         })
     }

@@ -102,7 +102,7 @@ impl References {
             StateDirectory::Shared if self.kind.is_savepoint() => return Err(Why::MustStandAlone(self.kind)),
             StateDirectory::Shared => {}
         }
-        if self.reused.contains(file) || known(file) != Known::Nowhere {
+        if known(file) != Known::Nowhere {
             return Err(Why::NameTaken);
         }
         let extents = self.written.entry(file.clone()).or_default();
@@ -132,7 +132,7 @@ fn parts(snapshot: &TaskSnapshot) -> impl Iterator<Item = (Part<'_>, &StateHandl
         Some(KeyedState::Incremental(incremental)) => (None, &incremental.parts[..]),
     };
     let full = full.into_iter().map(|handle| (Part::Keyed, handle, PartOrigin::Written));
-    let incremental = incremental.iter().map(|part| (Part::KeyedPart(&part.name), &part.handle, part.origin));
+    let incremental = incremental.iter().map(|part| (Part::Increment(&part.name), &part.handle, part.origin));
     let operator = snapshot
         .operator
         .iter()

@@ -33,7 +33,7 @@ pub(crate) enum Why {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part<'a> {
     Keyed,
-    KeyedPart(&'a Name),
+    Increment(&'a Name),
     Operator(&'a Name),
     Channel,
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keyed => f.write_str("its keyed state"),
-            Self::KeyedPart(name) => write!(f, "part {name} of its keyed state"),
+            Self::Increment(name) => write!(f, "part {name} of its keyed state"),
             Self::Operator(name) => write!(f, "its operator state {name}"),
             Self::Channel => f.write_str("its channel state"),
         }

@@ -88,20 +88,21 @@ fn the_end_is_on_record_before_checkpoints_go() {
     let mut world = World::new(&config());
     world.start().at(500).complete(1).take();
     world.handle(Event::End { status: JobStatus::Finished });
-    let [Effect::Conclude { op, status: JobStatus::Finished }] = world.take()[..] else {
+    let [Effect::Conclude { op, status: JobStatus::Finished, ref dropped }] = world.take()[..] else {
         panic!("on record first")
     };
+    assert_eq!(dropped, &[id(1)]);
     let mut unlucky = world.clone();
     world.handle(Event::Concluded { op, result: Ok(()) });
     let effects = world.take();
-    assert_eq!(discarded(&effects), [1]);
+    assert_eq!(removed(&effects), [1]);
     assert!(!world.coordinator.is_done());
-    let [Effect::Discard { op: removal, .. }] = effects[..] else { panic!("{effects:?}") };
+    let [Effect::Remove { op: removal, .. }] = effects[..] else { panic!("{effects:?}") };
     world.handle(Event::Discarded { op: removal });
     assert!(world.coordinator.is_done());
 
     unlucky.handle(Event::Concluded { op, result: Err(Fault::Failed { message: "disk full".to_string() }) });
-    assert_eq!(discarded(&unlucky.take()), [], "without the record they are what a restart needs");
+    assert_eq!(removed(&unlucky.take()), [], "without the record they are what a restart needs");
     assert!(unlucky.coordinator.is_done());
 }
 
@@ -120,7 +121,7 @@ fn what_stays_depends_on_how_the_job_ends() {
         world.handle(Event::End { status });
         let op = world.op(|effect| if let Effect::Conclude { op, .. } = effect { Some(*op) } else { None });
         world.handle(Event::Concluded { op, result: Ok(()) });
-        assert_eq!(discarded(&world.take()).is_empty(), stays, "{retention:?} {status}");
+        assert_eq!(removed(&world.take()).is_empty(), stays, "{retention:?} {status}");
     }
 }
 

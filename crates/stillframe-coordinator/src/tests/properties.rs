@@ -1,7 +1,7 @@
 //! Any events in any order: the coordinator never panics, and what it says is consistent.
 
 use super::*;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 
 /// What the world may do. Numbers pick among what exists at that moment.
@@ -43,7 +43,9 @@ struct Observer {
     completed: Vec<u64>,
     requests: BTreeSet<u64>,
     resolved: BTreeSet<u64>,
-    discarded: BTreeSet<u64>,
+    /// What is on record as retained.
+    retained: BTreeSet<u64>,
+    removed: BTreeSet<u64>,
     fenced: bool,
     ended: bool,
 }
@@ -69,6 +71,11 @@ impl Observer {
                         "completed ids only grow"
                     );
                     self.completed.push(number);
+                    assert!(
+                        self.retained.len() <= 1,
+                        "more are retained than asked for: {:?}",
+                        self.retained
+                    );
                 }
             }
             Effect::Report(Report::Aborted(aborted)) => {
@@ -93,12 +100,19 @@ impl Observer {
             }
             Effect::Discard { checkpoint, .. } => {
                 let number = checkpoint.get();
-                assert!(self.over.contains(&number), "{number} was removed while in progress");
+                assert!(self.over.contains(&number), "{number} was discarded while in progress");
+                assert!(!self.durable.contains(&number), "{number} exists and was discarded");
+                assert!(self.removed.insert(number), "{number} was discarded twice");
+                self.open.push(effect);
+            }
+            Effect::Remove { checkpoint, .. } => {
+                let number = checkpoint.get();
+                assert!(self.durable.contains(&number), "{number} never existed and was removed");
                 assert!(
-                    self.ended || self.completed.last() != Some(&number),
-                    "the newest completed one was removed"
+                    !self.retained.contains(&number),
+                    "{number} was removed before its drop was on record"
                 );
-                assert!(self.discarded.insert(number), "{number} was removed twice");
+                assert!(self.removed.insert(number), "{number} was removed twice");
                 self.open.push(effect);
             }
             Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. } => self.fenced = true,
@@ -123,27 +137,43 @@ impl Observer {
             Effect::Locate { op, .. } => {
                 Event::Located { op, result: fault.map_or(Ok(LocationReference::Default), Err) }
             }
-            Effect::Publish { op, metadata, .. } => {
+            Effect::Publish { op, metadata, dropped, .. } => {
                 if fault.is_none() {
                     self.durable.insert(metadata.checkpoint.get());
+                    if metadata.kind.is_savepoint() {
+                        assert_eq!(dropped, [], "a savepoint replaces nothing");
+                    } else {
+                        self.retained.insert(metadata.checkpoint.get());
+                        self.drop_all(&dropped);
+                    }
                 }
                 Event::Published { op, result: fault.map_or(Ok(Pointer::new("there")), Err) }
             }
-            Effect::Discard { op, .. } => Event::Discarded { op },
-            Effect::Conclude { op, .. } => Event::Concluded { op, result: fault.map_or(Ok(()), Err) },
+            Effect::Discard { op, .. } | Effect::Remove { op, .. } => Event::Discarded { op },
+            Effect::Conclude { op, dropped, .. } => {
+                if fault.is_none() {
+                    self.drop_all(&dropped);
+                }
+                Event::Concluded { op, result: fault.map_or(Ok(()), Err) }
+            }
             other => unreachable!("{other:?} asks for no answer"),
         })
+    }
+}
+
+impl Observer {
+    fn drop_all(&mut self, dropped: &[CheckpointId]) {
+        for checkpoint in dropped {
+            assert!(self.retained.remove(&checkpoint.get()), "{checkpoint} was dropped and is not retained");
+        }
     }
 }
 
 const STRANGER: TaskId = task(9, 9);
 
 fn run(config: &CheckpointConfig, steps: Vec<Step>) {
-    let mut coordinator = Coordinator::new(
-        plan(),
-        &config.resolve(&GraphDescription::default()).unwrap().effective,
-        plan_recovery(&[], &[]),
-    );
+    let mut coordinator =
+        Coordinator::new(plan(), &config.resolve(&GraphDescription::default()).unwrap().effective, fresh());
     let mut observer = Observer::default();
     let mut now = Duration::ZERO;
     let mut next_request = 0;

@@ -119,7 +119,7 @@ impl Disk for RealDisk {
         let mode = Mode::RUSR | Mode::WUSR;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&directory, name, flags, mode)?;
-        set_mode(&file, mode)?;
+        set_mode(&file, mode).map_err(|error| undo(error, &directory, name, AtFlags::empty()))?;
         Ok(Box::new(RealFile(file)))
     }
 
@@ -138,8 +138,9 @@ impl Disk for RealDisk {
         let At { directory, name } = self.at(path)?;
         mkdirat(&directory, name, Mode::RWXU)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let created = retry_on_intr(|| openat(&directory, name, flags, Mode::empty()))?;
-        Ok(set_mode(&created, Mode::RWXU)?)
+        let created = retry_on_intr(|| openat(&directory, name, flags, Mode::empty()))
+            .and_then(|created| set_mode(&created, Mode::RWXU));
+        Ok(created.map_err(|error| undo(error, &directory, name, AtFlags::REMOVEDIR))?)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -201,6 +202,13 @@ impl Disk for RealDisk {
         let found = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok((found.st_dev, found.st_ino))
     }
+}
+
+/// Removes again what was created a moment ago and is not as it should be, for an operation that fails has done
+/// nothing.
+fn undo(error: Errno, directory: &Directory, name: &OsStr, flags: AtFlags) -> Errno {
+    let _ = unlinkat(directory, name, flags);
+    error
 }
 
 /// Gives a new file or directory the mode that it was created with, of which the process may have masked

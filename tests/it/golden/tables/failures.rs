@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
-use stillframe::config::{CheckpointConfig, GraphDescription};
+use stillframe::config::{CheckpointConfig, GraphDescription, RecoveryClaimMode};
 use stillframe::coordinator::{
     Coordinator, Effect, Event, JobPlan, SnapshotRequest, VertexPlan, plan_recovery,
 };
@@ -125,7 +125,9 @@ impl Stage {
         let name = Name::new("source").expect("a name");
         let source = VertexPlan { name, parallelism: 1, max_parallelism: 128, is_source: true };
         let plan = JobPlan { job: JobId::from_bytes([7; 16]), attempt: ATTEMPT, vertices: vec![source] };
-        let coordinator = Coordinator::new(plan, &effective, plan_recovery(&[], &[]));
+        let fresh =
+            plan_recovery(Vec::new(), BTreeSet::new(), CheckpointId::FIRST, RecoveryClaimMode::NoClaim);
+        let coordinator = Coordinator::new(plan, &effective, fresh);
         Self {
             coordinator,
             now: Duration::ZERO,
@@ -147,7 +149,9 @@ impl Stage {
                     Effect::Locate { op, .. } => {
                         events.push(Event::Located { op, result: Ok(LocationReference::Default) });
                     }
-                    Effect::Discard { op, .. } => events.push(Event::Discarded { op }),
+                    Effect::Discard { op, .. } | Effect::Remove { op, .. } => {
+                        events.push(Event::Discarded { op });
+                    }
                     Effect::Publish { op, .. } => self.publishing.push(op),
                     Effect::FailJob { .. } => fails_job = true,
                     _ => {}
