@@ -126,6 +126,11 @@ fn what_waits_in_memory_is_bounded() {
     assert_eq!(process.medium.count("write"), 3, "one for each MiB that is full");
     block_on(process.sync(checkpoint)).unwrap();
     assert_eq!(process.medium.count("write"), 4);
+    for salt in 0..10 {
+        block_on(process.write(checkpoint, &state(100_000, salt))).unwrap();
+    }
+    block_on(process.sync(checkpoint)).unwrap();
+    assert_eq!(process.medium.count("write"), 5, "states and their tables in one");
 }
 
 #[test]
@@ -154,18 +159,21 @@ fn checkpoints_under_way_hold_a_bounded_number_of_files_and_lose_nothing() {
         for number in 1..50 {
             let checkpoint = process.begin(number);
             let slow = block_on(worker.create(checkpoint, &DEFAULT, StateScope::Exclusive)).unwrap();
-            let handle = block_on(process.write(checkpoint, &state(MIDDLE, 0))).unwrap();
-            if number % 2 == 0 {
-                block_on(process.sync(checkpoint)).unwrap();
+            let early = block_on(process.write(checkpoint, &state(700_000, 0))).unwrap();
+            match number % 3 {
+                0 => block_on(process.sync(checkpoint)).unwrap(),
+                // Together more than waits in memory.
+                1 => drop(block_on(process.write(checkpoint, &state(700_000, 2))).unwrap()),
+                _ => {}
             }
-            handles.push((checkpoint, handle, slow));
+            handles.push((checkpoint, early, slow));
             assert!(process.medium.open_writers() <= 8, "{}", process.medium.open_writers());
         }
         for (checkpoint, early, mut slow) in handles {
             block_on(slow.write(state(MIDDLE, 1))).unwrap();
             let late = block_on(slow.finish()).unwrap().unwrap();
             block_on(process.sync(checkpoint)).unwrap();
-            assert_eq!(process.read(checkpoint, &early).unwrap(), state(MIDDLE, 0));
+            assert!(process.read(checkpoint, &early).unwrap() == state(700_000, 0), "{checkpoint}");
             assert_eq!(process.read(checkpoint, &late).unwrap(), state(MIDDLE, 1));
         }
     }
