@@ -10,29 +10,36 @@ fn tasks_share_a_segment_and_its_syncs() {
     let process = Process::new();
     let checkpoint = process.begin(1);
     let meeting = Barrier::new(TASKS);
+    // Nothing is asserted before all tasks have ended: the others would wait for one that fails.
     let run = |task: usize| {
-        let mut handles = Vec::new();
+        let (mut written, mut rounds) = (Vec::new(), Vec::new());
         for round in 0..3 {
             for number in 0..40 {
                 let state = state(MIDDLE + 100 * number, task * 1000 + round * 100 + number);
-                handles.push((block_on(process.write(checkpoint, &state)).unwrap(), state));
+                written.push((block_on(process.write(checkpoint, &state)), state));
             }
             meeting.wait();
-            block_on(process.sync(checkpoint)).unwrap();
+            let synced = block_on(process.sync(checkpoint));
             meeting.wait();
-            assert_eq!(process.medium.count("sync"), round + 1);
+            rounds.push((synced, process.medium.count("sync")));
             meeting.wait();
         }
-        handles
+        (written, rounds)
     };
-    let handles = std::thread::scope(|scope| {
+    let tasks = std::thread::scope(|scope| {
         let run = &run;
         let tasks = (0..TASKS).map(|task| scope.spawn(move || run(task))).collect::<Vec<_>>();
-        tasks.into_iter().flat_map(|task| task.join().unwrap()).collect::<Vec<_>>()
+        tasks.into_iter().map(|task| task.join().unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(process.medium.files().len(), 1);
-    for (handle, state) in &handles {
-        assert_eq!(process.read(checkpoint, handle).unwrap(), state);
+    for (written, rounds) in tasks {
+        for (round, (synced, syncs)) in rounds.into_iter().enumerate() {
+            synced.unwrap();
+            assert_eq!(syncs, round + 1);
+        }
+        for (handle, state) in written {
+            assert_eq!(process.read(checkpoint, &handle.unwrap()).unwrap(), state);
+        }
     }
 }
 
