@@ -20,6 +20,9 @@ use stillframe_storage::{BlobWriter, ErrorKind, StorageError};
 /// How many bytes may wait in memory before whoever appends has to write them out.
 const WAITING: usize = 1024 * 1024;
 
+/// The unit in which most media take bytes.
+const PAGE: usize = 4096;
+
 #[derive(Debug)]
 pub(crate) struct Segment {
     place: Place,
@@ -209,9 +212,21 @@ impl Tail {
     }
 }
 
+/// Writes pieces as they are if each is a number of whole pages, and together otherwise: writes that begin within
+/// a page cost more than copying.
 async fn write(writer: &mut dyn BlobWriter, pieces: Vec<Bytes>) -> Result<(), StorageError> {
-    for piece in pieces {
-        writer.write(piece).await?;
+    if pieces.iter().all(|piece| piece.len().is_multiple_of(PAGE)) {
+        for piece in pieces {
+            writer.write(piece).await?;
+        }
+        return Ok(());
     }
-    Ok(())
+    let mut joined = Vec::new();
+    for piece in pieces {
+        joined.extend_from_slice(&piece);
+        if joined.len() >= WAITING {
+            writer.write(Bytes::from(core::mem::take(&mut joined))).await?;
+        }
+    }
+    if joined.is_empty() { Ok(()) } else { writer.write(Bytes::from(joined)).await }
 }

@@ -10,29 +10,36 @@ fn tasks_share_a_segment_and_its_syncs() {
     let process = Process::new();
     let checkpoint = process.begin(1);
     let meeting = Barrier::new(TASKS);
+    // Nothing is asserted before all tasks have ended: the others would wait for one that fails.
     let run = |task: usize| {
-        let mut handles = Vec::new();
+        let (mut written, mut rounds) = (Vec::new(), Vec::new());
         for round in 0..3 {
             for number in 0..40 {
                 let state = state(MIDDLE + 100 * number, task * 1000 + round * 100 + number);
-                handles.push((block_on(process.write(checkpoint, &state)).unwrap(), state));
+                written.push((block_on(process.write(checkpoint, &state)), state));
             }
             meeting.wait();
-            block_on(process.sync(checkpoint)).unwrap();
+            let synced = block_on(process.sync(checkpoint));
             meeting.wait();
-            assert_eq!(process.medium.count("sync"), round + 1);
+            rounds.push((synced, process.medium.count("sync")));
             meeting.wait();
         }
-        handles
+        (written, rounds)
     };
-    let handles = std::thread::scope(|scope| {
+    let tasks = std::thread::scope(|scope| {
         let run = &run;
         let tasks = (0..TASKS).map(|task| scope.spawn(move || run(task))).collect::<Vec<_>>();
-        tasks.into_iter().flat_map(|task| task.join().unwrap()).collect::<Vec<_>>()
+        tasks.into_iter().map(|task| task.join().unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(process.medium.files().len(), 1);
-    for (handle, state) in &handles {
-        assert_eq!(process.read(checkpoint, handle).unwrap(), state);
+    for (written, rounds) in tasks {
+        for (round, (synced, syncs)) in rounds.into_iter().enumerate() {
+            synced.unwrap();
+            assert_eq!(syncs, round + 1);
+        }
+        for (handle, state) in written {
+            assert_eq!(process.read(checkpoint, &handle.unwrap()).unwrap(), state);
+        }
     }
 }
 
@@ -126,6 +133,11 @@ fn what_waits_in_memory_is_bounded() {
     assert_eq!(process.medium.count("write"), 3, "one for each MiB that is full");
     block_on(process.sync(checkpoint)).unwrap();
     assert_eq!(process.medium.count("write"), 4);
+    for salt in 0..10 {
+        block_on(process.write(checkpoint, &state(100_000, salt))).unwrap();
+    }
+    block_on(process.sync(checkpoint)).unwrap();
+    assert_eq!(process.medium.count("write"), 5, "states and their tables in one");
 }
 
 #[test]
@@ -154,18 +166,21 @@ fn checkpoints_under_way_hold_a_bounded_number_of_files_and_lose_nothing() {
         for number in 1..50 {
             let checkpoint = process.begin(number);
             let slow = block_on(worker.create(checkpoint, &DEFAULT, StateScope::Exclusive)).unwrap();
-            let handle = block_on(process.write(checkpoint, &state(MIDDLE, 0))).unwrap();
-            if number % 2 == 0 {
-                block_on(process.sync(checkpoint)).unwrap();
+            let early = block_on(process.write(checkpoint, &state(700_000, 0))).unwrap();
+            match number % 3 {
+                0 => block_on(process.sync(checkpoint)).unwrap(),
+                // Together more than waits in memory.
+                1 => drop(block_on(process.write(checkpoint, &state(700_000, 2))).unwrap()),
+                _ => {}
             }
-            handles.push((checkpoint, handle, slow));
+            handles.push((checkpoint, early, slow));
             assert!(process.medium.open_writers() <= 8, "{}", process.medium.open_writers());
         }
         for (checkpoint, early, mut slow) in handles {
             block_on(slow.write(state(MIDDLE, 1))).unwrap();
             let late = block_on(slow.finish()).unwrap().unwrap();
             block_on(process.sync(checkpoint)).unwrap();
-            assert_eq!(process.read(checkpoint, &early).unwrap(), state(MIDDLE, 0));
+            assert!(process.read(checkpoint, &early).unwrap() == state(700_000, 0), "{checkpoint}");
             assert_eq!(process.read(checkpoint, &late).unwrap(), state(MIDDLE, 1));
         }
     }
