@@ -54,7 +54,11 @@ pub(super) async fn on_files(name: &str, case: &Value) -> Outcome {
         Some("EXCLUSIVE") => StateScope::Exclusive,
         Some("SHARED") => StateScope::Shared,
         _ => {
-            return Outcome::found(KIND, name, vec![format!("the scope {} is not understood", case["scope"])]);
+            return Outcome::found(
+                KIND,
+                name,
+                vec![format!("the scope {} is not understood", case["scope"])],
+            );
         }
     };
     let (threshold, buffer) = match (size(&case["threshold"]), size(&case["buffer"])) {
