@@ -88,6 +88,8 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 .with_detail("a checkpoint lies at the place that follows from its id"));
             }
         };
+        // Whoever does not hold the job leaves nothing behind.
+        self.0.tenure.view().await?;
         let one = Retained {
             checkpoint,
             location: None,

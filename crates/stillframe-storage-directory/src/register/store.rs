@@ -47,12 +47,18 @@ impl RegisterStore {
         let mut cause = None;
         let mut unsettled = 0;
         let mut was_sent = false;
+        let mut last_created = None;
         loop {
             let request = match step {
                 Step::Request(request) => request,
                 Step::Conclude(conclusion) => return self.conclude(conclusion, cause),
             };
             let creates = matches!(request, Request::CreateMarker(_) | Request::CreateEntry(_));
+            // A lost race goes on with another object. Only one and the same that stays unsettled is given up.
+            if creates && last_created.as_ref() != Some(&request) {
+                last_created = Some(request.clone());
+                unsettled = 0;
+            }
             step = match self.perform(request.clone()).await {
                 Ok((reply, error)) => {
                     unsettled += u32::from(matches!(reply, Reply::Created(Outcome::Unknown)));
