@@ -185,9 +185,14 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 )
                 .with_detail("an earlier coordinator began it; a sweep removes what nobody needs of it"));
             }
+        }
+        // What is shared goes last: its metadata may have been published before the register refused it, and must not
+        // survive what it refers to.
+        disposal::dispose(&place, &BTreeSet::new()).await?;
+        if *location == LocationReference::Default {
             self.remove_shared_of(checkpoint).await?;
         }
-        disposal::dispose(&place, &BTreeSet::new()).await
+        Ok(())
     }
 
     async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
