@@ -24,20 +24,32 @@ const KILLS: u64 = 24;
 const CALLS: &str = "openat2,write,fsync,linkat,unlinkat,mkdirat";
 
 /// How a process comes to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Means {
-    /// By itself, at an operation on the disk that was chosen.
+    /// By itself, at an operation on the disk that was chosen, counted from the start.
     Operation,
+    /// By itself, at an operation within one sort of work.
+    Phase(Phase),
     /// By strace, at a system call that was chosen.
     Call,
     /// By the parent, when so many messages have come: wherever it is by then.
     Messages,
 }
 
+impl Means {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Operation | Self::Phase(_) => "at an operation",
+            Self::Call => "at a system call",
+            Self::Messages => "at some moment",
+        }
+    }
+}
+
 /// What came of many kills.
 #[derive(Debug, Default)]
 struct Outcome {
-    kills: BTreeMap<Means, u64>,
+    kills: BTreeMap<&'static str, u64>,
     phases: BTreeMap<Phase, u64>,
     runs: u64,
     committed: u64,
@@ -64,14 +76,18 @@ impl Outcome {
 
 /// Runs the job once. Whether it was killed.
 fn run(ledger: &mut Ledger, directory: &Path, plan: Plan, random: &mut Random, means: Option<Means>) -> bool {
-    // Half of them while it recovers, or not long after.
+    // Early and late ones are as likely; recovery is all that happens early.
     let magnitude = 3 + random.below(7);
-    let moment = random.below(1 << magnitude);
-    let site = Site { operation: moment, is_done: random.below(2) == 0 };
+    let (moment, is_done) = (random.below(1 << magnitude), random.below(2) == 0);
+    let die_at = match means {
+        Some(Means::Operation) => Some(Site { operation: moment, phase: None, is_done }),
+        Some(Means::Phase(phase)) => Some(Site { operation: moment % 12, phase: Some(phase), is_done }),
+        Some(Means::Call | Means::Messages) | None => None,
+    };
     let orders = Orders {
         directory: directory.into(),
         plan,
-        die_at: (means == Some(Means::Operation)).then_some(site),
+        die_at,
         forgetful: Forgetful::default(),
         waits: false,
     };
@@ -89,7 +105,7 @@ fn run(ledger: &mut Ledger, directory: &Path, plan: Plan, random: &mut Random, m
             process.answer();
         }
         heard += 1;
-        if means == Some(Means::Messages) && heard == 1 + moment / 4 {
+        if means == Some(Means::Messages) && heard == 1 + moment / 2 {
             process.kill();
         }
     }
@@ -132,14 +148,14 @@ fn series(seed: u64, with_strace: bool) -> Outcome {
     // The last run, which nobody kills, shows that it can always end.
     while !ledger.has_ended() || !ledger.is_over() {
         let is_last = outcome.runs >= 2 * KILLS;
-        let mut plan = Plan::draw(random.draw(), 1_000);
-        if kills >= KILLS || is_last {
-            plan = Plan { checkpoints: 2, concludes: true, ..plan };
-        }
+        let concludes = kills >= KILLS || is_last;
+        let plan = Plan { concludes, ..Plan::draw(random.draw(), if concludes { 2 } else { 40 }) };
+        let phase = Phase::ALL[random.below(Phase::ALL.len() as u64 - 1) as usize];
         let means = match random.below(8) {
             _ if is_last => None,
             0 if with_strace => Some(Means::Call),
-            1..4 => Some(Means::Messages),
+            0 | 1 => Some(Means::Messages),
+            2..5 => Some(Means::Phase(if concludes { Phase::Conclude } else { phase })),
             _ => Some(Means::Operation),
         };
         outcome.runs += 1;
@@ -147,7 +163,7 @@ fn series(seed: u64, with_strace: bool) -> Outcome {
             && let Some(means) = means
         {
             kills += 1;
-            *outcome.kills.entry(means).or_default() += 1;
+            *outcome.kills.entry(means.name()).or_default() += 1;
             ledger.phase().into_iter().for_each(|phase| *outcome.phases.entry(phase).or_default() += 1);
         }
         if !ledger.kinds().is_empty() {
@@ -164,7 +180,7 @@ fn series(seed: u64, with_strace: bool) -> Outcome {
 #[test]
 #[expect(clippy::print_stdout, reason = "what went wrong, and how to repeat it")]
 fn what_was_reported_survives_every_kill() {
-    let (first, count) = (seed(), size().pick(16, 200));
+    let (first, count) = (seed(), size().pick(32, 400));
     let mut proof = Proof::begin("storage/kill");
     let no_strace = no_strace();
     let with_strace = no_strace.is_none();

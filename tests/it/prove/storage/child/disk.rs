@@ -1,18 +1,20 @@
 //! A disk that passes everything on to the real one, kills its process at one operation, or forgets to sync.
 
+use super::message::Phase;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stillframe::fs::disk::{Disk, DiskFile, DiskReader, Entry, RealDisk};
 
 /// Between which operations a process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Site {
-    /// Which operation, counted from 0.
+    /// Which operation, counted from 0 since the process began; or since it last came to this sort of work, and only there.
     pub(crate) operation: u64,
+    pub(crate) phase: Option<Phase>,
     /// Right behind it, and not before it.
     pub(crate) is_done: bool,
 }
@@ -35,22 +37,35 @@ struct Watch {
     die_at: Option<Site>,
     forgetful: Forgetful,
     operations: AtomicU64,
+    /// Whether operations count at the moment.
+    counts: AtomicBool,
 }
 
 impl WatchedDisk {
     pub(crate) fn new(die_at: Option<Site>, forgetful: Forgetful) -> Self {
-        let watch = Watch { die_at, forgetful, operations: AtomicU64::new(0) };
+        let counts = AtomicBool::new(die_at.is_some_and(|site| site.phase.is_none()));
+        let watch = Watch { die_at, forgetful, operations: AtomicU64::new(0), counts };
         Self { inner: Arc::new(RealDisk::new()), watch: Arc::new(watch) }
     }
 
     pub(crate) fn watching_nothing() -> Self {
         Self::new(None, Forgetful::default())
     }
+
+    /// The process begins with another sort of work.
+    pub(crate) fn enter(&self, phase: Phase) {
+        let Some(chosen) = self.watch.die_at.and_then(|site| site.phase) else { return };
+        self.watch.operations.store(0, Ordering::SeqCst);
+        self.watch.counts.store(chosen == phase, Ordering::SeqCst);
+    }
 }
 
 impl Watch {
     /// Counts an operation, and dies before or after it if it is the one.
     fn around<T>(&self, operation: impl FnOnce() -> T) -> T {
+        if !self.counts.load(Ordering::SeqCst) {
+            return operation();
+        }
         let number = self.operations.fetch_add(1, Ordering::SeqCst);
         let site = self.die_at.filter(|site| site.operation == number);
         if site.is_some_and(|site| !site.is_done) {
