@@ -2,4 +2,5 @@
 
 mod child;
 mod kill;
+mod power_cut;
 mod register;
