@@ -39,8 +39,11 @@ pub struct KeyedState<K, V> {
     groups: Vec<Arc<BTreeMap<K, V>>>,
     /// From which record a group was read. It holds as long as the group is the one that it names: every change makes
     /// another one of it.
-    origins: Vec<Option<(Weak<BTreeMap<K, V>>, Record)>>,
+    origins: Vec<Option<Origin<K, V>>>,
 }
+
+/// The group that was read, and the record that it was read from.
+type Origin<K, V> = (Weak<BTreeMap<K, V>>, Record);
 
 #[derive(Deserialize)]
 struct Read<K, V> {

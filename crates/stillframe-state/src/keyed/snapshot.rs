@@ -72,17 +72,25 @@ impl<K, V> KeyedSnapshot<K, V> {
         (self.range.start..=self.range.end).zip(&self.groups)
     }
 
-    fn group(&self, number: u16) -> Option<(&Arc<BTreeMap<K, V>>, Option<Record>)> {
-        let place = usize::from(number.checked_sub(self.range.start)?);
-        Some((self.groups.get(place)?, self.origins.get(place).copied().flatten()))
+    fn place(&self, number: u16) -> Option<usize> {
+        number.checked_sub(self.range.start).map(usize::from)
+    }
+
+    fn group(&self, number: u16) -> Option<&Arc<BTreeMap<K, V>>> {
+        self.groups.get(self.place(number)?)
     }
 
     /// Whether the group is what it was.
     pub(crate) fn is_still(&self, number: u16, content: &Content) -> bool {
-        self.group(number).is_some_and(|(group, origin)| match content {
-            Content::Captured(captured) => std::ptr::addr_eq(captured.as_ptr(), Arc::as_ptr(group)),
-            Content::Read(record) => origin == Some(*record),
-        })
+        match content {
+            Content::Captured(captured) => {
+                let is_it = |group| std::ptr::addr_eq(captured.as_ptr(), Arc::as_ptr(group));
+                self.group(number).is_some_and(is_it)
+            }
+            Content::Read(record) => {
+                self.place(number).and_then(|place| self.origins.get(place)) == Some(&Some(*record))
+            }
+        }
     }
 }
 
@@ -93,7 +101,7 @@ where
 {
     /// What the group holds now, to be recognised later.
     pub(crate) fn content(&self, number: u16) -> Option<Content> {
-        let captured = Arc::downgrade(self.group(number)?.0);
+        let captured = Arc::downgrade(self.group(number)?);
         Some(Content::Captured(captured))
     }
 }
@@ -109,7 +117,7 @@ impl<K: Serialize, V: Serialize> KeyedSnapshot<K, V> {
 
     /// One group as bytes.
     pub(crate) fn encode_group(&self, number: u16) -> Result<Vec<u8>, StateError> {
-        self.record(self.group(number).into_iter().map(|(group, _)| (number, group)))
+        self.record(self.group(number).into_iter().map(|group| (number, group)))
     }
 
     fn record<'a>(

@@ -28,7 +28,7 @@ pub(super) struct Checkpoint {
 
 impl Checkpoint {
     pub(super) fn parts(&self) -> impl Iterator<Item = &IncrementalPart> {
-        self.handles.iter().flat_map(|handle| parts(handle))
+        self.handles.iter().flat_map(parts)
     }
 
     fn files(&self) -> BTreeSet<StateFile> {
