@@ -89,7 +89,7 @@ impl Coordinator {
         self.schedule.stop();
         self.discarding.clear();
         self.abandoned.clear();
-        self.shared.forget();
+        self.shared.stop();
         self.ending = Ending::Fenced;
         effects.push(Effect::FailJob { reason, message });
     }

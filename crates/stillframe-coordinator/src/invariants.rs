@@ -32,16 +32,14 @@ pub(crate) fn check(coordinator: &Coordinator) {
             );
         }
     }
-    if coordinator.ending != Ending::Fenced {
-        assert!(
-            coordinator.shared.pending().eq(pending.keys().copied()),
-            "the shared files of all checkpoints in progress are known, and of no others"
-        );
-        assert!(
-            coordinator.shared.retained().eq(coordinator.retained.all()),
-            "the shared files of all retained checkpoints are known, and of no others"
-        );
-    }
+    assert!(
+        coordinator.shared.pending().eq(pending.keys().copied()),
+        "the shared files of all checkpoints in progress are known, and of no others"
+    );
+    assert!(
+        coordinator.shared.retained().eq(coordinator.retained.all()),
+        "the shared files of all retained checkpoints are known, and of no others"
+    );
     if let Ending::Settled | Ending::Concluding(..) = coordinator.ending {
         assert!(pending.is_empty(), "a coordinator that has ended has no checkpoint in progress");
     }

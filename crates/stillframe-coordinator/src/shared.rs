@@ -89,9 +89,7 @@ impl Shared {
             || self.waiting.iter().any(|waiting| waiting.until.contains(&checkpoint) && is_kept(waiting))
         {
             Known::Confirmed
-        } else if self.left.contains(file)
-            || self.waiting.iter().any(is_kept)
-            || self.pending.values().any(|other| other.contains(file))
+        } else if self.waiting.iter().any(is_kept) || self.pending.values().any(|other| other.contains(file))
         {
             Known::Unconfirmed
         } else {
@@ -172,9 +170,10 @@ impl Shared {
         !waiting.until.is_empty() || waiting.houses.iter().any(is_needed)
     }
 
-    /// Forgets everything. Nothing is removable any more.
-    pub(crate) fn forget(&mut self) {
-        *self = Self::default();
+    /// Nobody knows any more what is retained, so nothing that waits will ever be removable.
+    pub(crate) fn stop(&mut self) {
+        self.pending.clear();
+        self.waiting.clear();
     }
 
     pub(crate) fn retained(&self) -> impl Iterator<Item = CheckpointId> + '_ {

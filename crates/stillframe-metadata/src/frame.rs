@@ -9,7 +9,10 @@
 //! | 16 | 8 | length of the body, n |
 //! | 24 | 4 | CRC-32C of bytes 0 to 23 |
 //! | 28 | n | body |
-//! | 28+n | 4 | CRC-32C of the body |
+//! | 28+n | 4 | CRC-32C of the body and of its length as it stands at 16 |
+//!
+//! The length in the last checksum is there for what is around the frame: a checksum of the same kind over a message that
+//! ends in its own would be the same for all messages of one length, and could not tell one record from another.
 //!
 //! `docs/format.md` describes the bodies.
 
@@ -84,7 +87,7 @@ pub(crate) fn seal_with(
     bytes.resize(HEADER_LEN, 0);
     write(&mut bytes)?;
     let body = bytes.get(HEADER_LEN..).unwrap_or_default();
-    let (len, checksum) = (body.len() as u64, Crc32c::of(body));
+    let (len, checksum) = (body.len() as u64, checksum(body));
     if len > MAX_BODY {
         return Err(FormatError::TooLarge { found: len, limit: MAX_BODY });
     }
@@ -93,6 +96,10 @@ pub(crate) fn seal_with(
     }
     bytes.extend_from_slice(&checksum.0.to_le_bytes());
     Ok(bytes)
+}
+
+fn checksum(body: &[u8]) -> Crc32c {
+    Crc32c::of(body).extend(&(body.len() as u64).to_le_bytes())
 }
 
 fn header(kind: RecordKind, len: u64) -> Vec<u8> {
@@ -159,7 +166,7 @@ pub fn open_body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
         return Err(truncated(end));
     }
     let expected = Crc32c(u32::from_le_bytes(*trailer));
-    let found = Crc32c::of(body);
+    let found = checksum(body);
     if found != expected {
         return Err(FormatError::Checksum { part: "body", expected, found });
     }

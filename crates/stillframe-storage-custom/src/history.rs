@@ -55,7 +55,7 @@ pub(crate) struct History {
 impl History {
     /// A claim succeeded.
     pub(crate) fn claimed(&mut self, claim: &Claim) -> Result<(), Breach> {
-        let Claim { retained, next, ended } = claim;
+        let Claim { retained, next, ended, left: _ } = claim;
         if core::mem::take(&mut self.is_fenced) {
             // Somebody else held the job meanwhile; what we committed may be gone by right.
             self.checkpoints.values_mut().for_each(|progress| *progress = Progress::Unknown);
@@ -105,6 +105,11 @@ impl History {
         claim: &Claim,
     ) -> Result<(), Breach> {
         self.claimed(claim)?;
+        if claim.next <= checkpoint {
+            let found = format!("next is {}, {checkpoint} was adopted", claim.next);
+            return Err(breach(Rule::ClaimGoesForward, found));
+        }
+        self.highest = self.highest.max(Some(checkpoint));
         if is_taken && !claim.retained.contains(&checkpoint) {
             let found = format!("checkpoint {checkpoint} was taken over and is not retained");
             return Err(breach(Rule::RetainedIsCommitted, found));

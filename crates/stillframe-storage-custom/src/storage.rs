@@ -13,7 +13,7 @@ use stillframe_storage::{CheckpointStorage, CompletedLocation, StorageAccess, St
 /// never copied. A call that commits something and then panics, is lost, or contradicts what came before, is
 /// `OutcomeUnknown`; one that breaks another rule fails, so that its checkpoint does.
 ///
-/// Clones share the guard.
+/// Panics are contained where they unwind; a program built with `panic = "abort"` ends with the first. Clones share the guard.
 #[derive(Clone, Debug)]
 pub struct CustomCheckpointStorage {
     descriptor: CustomDescriptor,

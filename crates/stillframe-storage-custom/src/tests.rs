@@ -37,7 +37,8 @@ impl Patience for Hurry {
             return false;
         }
         // An error means that it never will be done, which is as good as an answer.
-        done.recv().is_ok() || true
+        let _ = done.recv();
+        true
     }
 }
 

@@ -27,19 +27,21 @@ impl DirectoryLocation {
         Self { place, pointer, stores, roots }
     }
 
-    fn directory(&self, directory: &StateDirectory) -> Result<Place, StorageError> {
-        match directory {
+    /// Where a file is.
+    fn directory(&self, file: &StateFile) -> Result<Place, StorageError> {
+        match &file.directory {
             StateDirectory::Exclusive => Ok(self.place.clone()),
             StateDirectory::Shared => self.beside(layout::shared_name()),
             StateDirectory::TaskOwned => self.beside(layout::task_owned_name()),
             StateDirectory::Foreign(address) if self.roots.contains(address) => {
                 Ok(Place { blobs: self.stores.at(address)?, directory: BlobPath::root() })
             }
-            StateDirectory::Foreign(address) => {
-                Err(StorageError::new(ErrorKind::InvalidPointer, "read state from", &**address).with_detail(
-                    "the job was never told to read from there; restore it from that checkpoint first",
-                ))
-            }
+            StateDirectory::Foreign(address) => Err(StorageError::new(
+                ErrorKind::InvalidPointer,
+                "read state from",
+                format!("{address}/{}", file.name),
+            )
+            .with_detail("the job was never told to read from there; restore it from that checkpoint first")),
         }
     }
 
@@ -72,12 +74,12 @@ impl CompletedLocation for DirectoryLocation {
         match handle {
             StateHandle::Inline(bytes) => Ok(Box::new(InlineReader::new(bytes.clone()))),
             StateHandle::File(file) => {
-                let place = self.directory(&file.file.directory)?;
+                let place = self.directory(&file.file)?;
                 let path = place.join(file.file.name.clone());
                 Ok(Box::new(StateFileReader::of_file(&*place.blobs, &path, file).await?))
             }
             StateHandle::Segment(segment) => {
-                let place = self.directory(&segment.file.directory)?;
+                let place = self.directory(&segment.file)?;
                 let path = place.join(segment.file.name.clone());
                 Ok(Box::new(StateFileReader::of_segment(&*place.blobs, &path, segment).await?))
             }

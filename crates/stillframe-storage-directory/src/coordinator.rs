@@ -187,12 +187,15 @@ impl CoordinatorStorage for DirectoryCoordinator {
             }
             self.remove_shared_of(checkpoint).await?;
         }
+        // What tasks still hold of it is let go first, and what they bring later is refused.
+        self.0.locations.discard(checkpoint, location);
         disposal::dispose(&place, &BTreeSet::new()).await
     }
 
     async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
         let view = self.0.tenure.view().await?;
         refuse_retained(view.retained(checkpoint).is_some(), checkpoint)?;
+        self.0.locations.discard(checkpoint, &LocationReference::Default);
         match view.dropped(checkpoint).filter(|one| one.location.is_some()) {
             None => disposal::dispose(&self.0.checkpoint(checkpoint), &BTreeSet::new()).await?,
             Some(claimed) => {
@@ -240,6 +243,8 @@ impl DirectoryCoordinator {
         let text = file.name.as_str();
         let is_ours = layout::parse_state(text).is_some() || layout::parse_shared_state(text).is_some();
         match &file.directory {
+            // It went with the checkpoint's own directory.
+            StateDirectory::Exclusive if is_ours => Ok(()),
             StateDirectory::Shared if is_ours => {
                 self.0.blobs.delete(&layout::shared(self.0.job).join(file.name.clone())).await
             }

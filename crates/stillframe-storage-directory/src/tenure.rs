@@ -162,6 +162,15 @@ impl Tenure {
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock().await;
         let held = self.held(&mut state)?;
+        let newest = head(&held.register)?.retained.last().map(|one| one.checkpoint);
+        if let Some(newest) = newest.filter(|newest| *newest >= checkpoint) {
+            return Err(StorageError::new(
+                ErrorKind::AlreadyExists,
+                "adopt snapshot",
+                checkpoint.to_string(),
+            )
+            .with_detail(format!("the job has a checkpoint {newest} of its own")));
+        }
         let mut update = unchanged(held)?;
         update.retained.extend(taken);
         update.retained.sort_unstable_by_key(|one| one.checkpoint);
@@ -190,8 +199,18 @@ impl Tenure {
                 )
                 .with_detail(format!("it is to end as {status}, but has ended as {before}")));
             }
-            Some(_) if dropped.is_empty() => return Ok(()),
-            _ => {}
+            Some(_) => {
+                // It may be repeated, also by somebody who does not know how far it came.
+                let head = head(&held.register)?;
+                let is_retained = |id: &&CheckpointId| head.retained.iter().any(|one| one.checkpoint == **id);
+                let rest: Vec<_> = dropped.iter().filter(is_retained).copied().collect();
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                let update = dropping(held, &rest)?;
+                return self.append(&mut state, update).await;
+            }
+            None => {}
         }
         let update = Update { ended: Some(status), ..dropping(held, dropped)? };
         self.append(&mut state, update).await

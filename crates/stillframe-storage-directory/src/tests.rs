@@ -1,15 +1,20 @@
-//! What this crate promises beyond the conformance cases: the layout, pointers, savepoints and foreign files.
+//! What this crate promises beyond the conformance cases: the layout, pointers, the register and foreign files.
+
+mod register;
 
 use crate::map_store::Medium;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_executor::block_on;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stillframe_model::{
-    CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateHandle, StorageDescriptor,
+    CheckpointId, CheckpointKind, CheckpointMetadata, JobId, LocationReference, Pointer, StateHandle,
+    StorageDescriptor, UnixMillis,
 };
 use stillframe_storage::{
-    CheckpointStorage, CompletedLocation, CoordinatorStorage, ErrorKind, StorageAccess, StorageError,
+    CheckpointStorage, CompletedLocation, CoordinatorStorage, ErrorKind, StateScope, StorageAccess,
+    StorageError,
 };
 use stillframe_storage_conformance::{Subject, conformance_tests};
 
@@ -36,24 +41,67 @@ impl CheckpointStorage for Mapped {
 }
 
 fn fresh() -> Subject {
-    let medium = Medium::default();
-    let same = medium.clone();
-    Subject::new(Arc::new(Mapped(medium.clone())), move |_| Ok(Arc::new(Mapped(same.clone()))))
-        .with_residue(move || medium.files())
+    subject(Medium::default())
+}
+
+fn fresh_of_whole_objects() -> Subject {
+    subject(Medium::default().showing_whole_objects_only())
+}
+
+fn subject(medium: Medium) -> Subject {
+    let (same, residue, foreign, damaged) = (medium.clone(), medium.clone(), medium.clone(), medium.clone());
+    let put = move |job, checkpoint| {
+        let name = format!("/c/{job}/chk-{checkpoint}/notes.txt");
+        foreign.put(&name, b"somebody's");
+        name
+    };
+    let damage = move |name: &str| {
+        let mut bytes = damaged.content(name).expect("it is there").to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        damaged.replace(name, bytes);
+    };
+    Subject::new(Arc::new(Mapped(medium)), move |_| Ok(Arc::new(Mapped(same.clone()))))
+        .with_residue(move || residue.files().into_iter().filter(|name| !name.contains("/_ctl/")).collect())
+        .with_metadata(|metadata| stillframe_metadata::encode(metadata).expect("it is small").into())
+        .with_savepoint_target("/asked/for")
+        .with_foreign(put)
+        .with_damage(damage)
 }
 
 mod conformance {
     super::conformance_tests!(super::fresh);
 }
 
+mod conformance_of_whole_objects {
+    super::conformance_tests!(super::fresh_of_whole_objects);
+}
+
+/// A coordinator that holds the job.
 fn coordinator(medium: &Medium) -> Arc<dyn CoordinatorStorage> {
-    block_on(medium.storage("/c").open(JOB)).unwrap().coordinator()
+    let coordinator = block_on(medium.storage("/c").open(JOB)).unwrap().coordinator();
+    block_on(coordinator.claim()).unwrap();
+    coordinator
+}
+
+fn metadata(checkpoint: CheckpointId) -> Bytes {
+    let metadata = CheckpointMetadata {
+        job: JOB,
+        checkpoint,
+        kind: CheckpointKind::Checkpoint,
+        triggered_at: UnixMillis(0),
+        operators: BTreeMap::new(),
+    };
+    stillframe_metadata::encode(&metadata).unwrap().into()
+}
+
+fn complete(coordinator: &dyn CoordinatorStorage, id: CheckpointId, dropped: &[CheckpointId]) -> Pointer {
+    let location = block_on(coordinator.begin_checkpoint(id)).unwrap();
+    block_on(coordinator.commit(id, &location, metadata(id), dropped)).unwrap()
 }
 
 fn complete_one(medium: &Medium) -> Pointer {
-    let coordinator = coordinator(medium);
-    let location = block_on(coordinator.begin_checkpoint(ONE)).unwrap();
-    block_on(coordinator.publish(ONE, &location, Bytes::from_static(b"meta"))).unwrap()
+    complete(&*coordinator(medium), ONE, &[])
 }
 
 #[test]
@@ -64,15 +112,16 @@ fn a_pointer_may_be_the_directory_or_its_metadata() {
     for text in [pointer.to_string(), format!("{pointer}/"), format!("{pointer}/_metadata")] {
         let location = block_on(medium.storage("/elsewhere").resolve(&Pointer::new(text))).unwrap();
         assert_eq!(location.pointer(), &pointer);
-        assert_eq!(block_on(location.metadata()).unwrap(), "meta");
+        assert_eq!(block_on(location.metadata()).unwrap(), metadata(ONE));
     }
 }
 
 #[test]
 fn pointers_are_refused_with_the_reason() {
     let medium = Medium::default();
-    complete_one(&medium);
-    block_on(coordinator(&medium).begin_checkpoint(CheckpointId::new(2))).unwrap();
+    let coordinator = coordinator(&medium);
+    complete(&*coordinator, ONE, &[]);
+    block_on(coordinator.begin_checkpoint(CheckpointId::new(2))).unwrap();
     for (text, kind, words) in [
         ("", ErrorKind::InvalidPointer, "empty"),
         ("s3://bucket/chk-1", ErrorKind::InvalidPointer, "s3://bucket/chk-1"),
@@ -94,21 +143,25 @@ fn a_savepoint_goes_where_it_was_asked_for() {
     let medium = Medium::default();
     let access = block_on(medium.storage("/c").with_savepoint_directory("/default").open(JOB)).unwrap();
     let coordinator = access.coordinator();
-    for (target, directory) in [(Some("/sp"), "/sp"), (None, "/default")] {
-        let location = block_on(coordinator.begin_savepoint(ONE, target)).unwrap();
-        let mut stream = block_on(access.worker().create(ONE, &location)).unwrap();
+    block_on(coordinator.claim()).unwrap();
+    for (id, target, directory) in [(1, Some("/sp"), "/sp"), (2, None, "/default")] {
+        let id = CheckpointId::new(id);
+        let location = block_on(coordinator.begin_savepoint(id, target)).unwrap();
+        let mut stream = block_on(access.worker().create(id, &location, StateScope::Exclusive)).unwrap();
         block_on(stream.write(Bytes::from_static(b"state"))).unwrap();
         let handle = block_on(stream.finish()).unwrap().unwrap();
-        let pointer = block_on(coordinator.publish(ONE, &location, Bytes::from_static(b"meta"))).unwrap();
+        block_on(access.worker().sync(id, &location)).unwrap();
+        let pointer = block_on(coordinator.publish_savepoint(id, &location, metadata(id))).unwrap();
         assert!(pointer.as_str().starts_with(&format!("{directory}/savepoint-111111-")), "{pointer}");
         let found = block_on(medium.storage("/c").resolve(&pointer)).unwrap();
         assert_eq!(block_on(found.read(&handle)).unwrap(), "state");
 
-        block_on(coordinator.discard(ONE, &location)).unwrap();
+        block_on(coordinator.discard(id, &location)).unwrap();
         let error = block_on(medium.storage("/c").resolve(&pointer)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
-    assert_eq!(medium.files(), [""; 0]);
+    let outside_of_the_register = |name: &String| !name.contains("/_ctl/");
+    assert_eq!(medium.files().into_iter().filter(outside_of_the_register).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
@@ -120,64 +173,28 @@ fn a_savepoint_without_a_place_is_refused() {
 #[test]
 fn discarding_spares_and_names_what_is_not_ours() {
     let medium = Medium::default();
-    complete_one(&medium);
+    let coordinator = coordinator(&medium);
+    block_on(coordinator.begin_checkpoint(ONE)).unwrap();
     let state = format!("{JOB_DIRECTORY}/chk-1/state-{:032x}", 0xabc);
     let notes = format!("{JOB_DIRECTORY}/chk-1/notes.txt");
     medium.put(&state, b"ours");
     medium.put(&notes, b"somebody's");
-    let error = block_on(coordinator(&medium).discard(ONE, &LocationReference::Default)).unwrap_err();
+    let error = block_on(coordinator.discard(ONE, &LocationReference::Default)).unwrap_err();
     assert!(error.to_string().contains("notes.txt"), "{error}");
-    assert_eq!(medium.files(), [notes]);
-    let survey = block_on(coordinator(&medium).survey()).unwrap();
-    assert_eq!((survey.completed, survey.incomplete), (vec![], vec![ONE]));
-}
-
-#[test]
-fn a_survey_ignores_foreign_names() {
-    let medium = Medium::default();
-    complete_one(&medium);
-    for name in ["chk-01/_metadata", "chk-2", "chk-x/_metadata", "README"] {
-        medium.put(&format!("{JOB_DIRECTORY}/{name}"), b"");
-    }
-    let survey = block_on(coordinator(&medium).survey()).unwrap();
-    assert_eq!((survey.completed, survey.incomplete), (vec![ONE], vec![]));
-}
-
-/// What is only visible may be the work of somebody who died before making it durable.
-#[test]
-fn what_is_found_is_settled_before_it_is_reported() {
-    let medium = Medium::default();
-    complete_one(&medium);
-    block_on(coordinator(&medium).begin_checkpoint(CheckpointId::new(2))).unwrap();
-    medium.take_settled();
-    block_on(coordinator(&medium).survey()).unwrap();
-    assert_eq!(medium.take_settled(), [format!("{JOB_DIRECTORY}/chk-1"), JOB_DIRECTORY.to_owned()]);
-
-    block_on(coordinator(&medium).conclude(JobStatus::Finished)).unwrap();
-    assert_eq!(medium.take_settled(), [""; 0]);
-    block_on(coordinator(&medium).conclude(JobStatus::Finished)).unwrap();
-    assert_eq!(medium.take_settled(), [JOB_DIRECTORY]);
-}
-
-#[test]
-fn an_unreadable_end_is_not_taken_for_no_end() {
-    let medium = Medium::default();
-    complete_one(&medium);
-    medium.put(&format!("{JOB_DIRECTORY}/_ended"), b"perhaps\n");
-    let error = block_on(coordinator(&medium).survey()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("perhaps"), "{error}");
+    assert!(medium.content(&state).is_none());
+    assert!(medium.content(&notes).is_some());
 }
 
 #[test]
 fn state_up_to_the_threshold_is_inline() {
     let medium = Medium::default();
     let access = block_on(medium.storage("/c").with_inline_threshold(8).open(JOB)).unwrap();
+    block_on(access.coordinator().claim()).unwrap();
     let location = block_on(access.coordinator().begin_checkpoint(ONE)).unwrap();
     for (pieces, inline) in
         [(&["1234", "5678"][..], true), (&["12345678", "9"], false), (&["123456789"], false)]
     {
-        let mut stream = block_on(access.worker().create(ONE, &location)).unwrap();
+        let mut stream = block_on(access.worker().create(ONE, &location, StateScope::Exclusive)).unwrap();
         for piece in pieces {
             block_on(stream.write(Bytes::from_static(piece.as_bytes()))).unwrap();
         }

@@ -39,10 +39,36 @@ pub(crate) enum Difference {
     TextHashesAsBytes,
     /// There is one way to keep state, and it is no storage.
     NoStateBackends,
+    /// Whether state is in the metadata follows from its size alone.
+    InlineBySize,
+    /// A write buffer without room for anything serves as well.
+    AnyWriteBuffer,
+    /// Writing nothing gives no handle, in memory too.
+    NothingIsNoState,
+    /// A pointer on the local disk is a path, and may be given with its scheme.
+    PlainPointers,
+    /// The directories of a job are made when something is put into them.
+    DirectoriesOnDemand,
+    /// Only ids that a claim gave can be begun.
+    ClaimedIds,
+    /// State that tasks look after themselves is in files, or not at all.
+    TaskOwnedInFiles,
+    /// State that tasks look after themselves needs no complete configuration.
+    TaskOwnedAsConfigured,
+    /// A checkpoint is committed once, in memory too.
+    WrittenOnce,
+    /// Metadata is written when all of it is known.
+    MetadataInOneStep,
+    /// The reference of a savepoint names it, in memory too.
+    ReferencesNameSavepoints,
+    /// All state of a savepoint is referred to relatively.
+    SavepointsMoveWhole,
+    /// Removing a checkpoint takes its state along.
+    RemovalTakesState,
 }
 
 impl Difference {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::UnsignedTypes,
         Self::AtomicSetters,
         Self::RefusedWhenRead,
@@ -61,6 +87,19 @@ impl Difference {
         Self::SuspendedKeeps,
         Self::TextHashesAsBytes,
         Self::NoStateBackends,
+        Self::InlineBySize,
+        Self::AnyWriteBuffer,
+        Self::NothingIsNoState,
+        Self::PlainPointers,
+        Self::DirectoriesOnDemand,
+        Self::ClaimedIds,
+        Self::TaskOwnedInFiles,
+        Self::TaskOwnedAsConfigured,
+        Self::WrittenOnce,
+        Self::MetadataInOneStep,
+        Self::ReferencesNameSavepoints,
+        Self::SavepointsMoveWhole,
+        Self::RemovalTakesState,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -83,6 +122,19 @@ impl Difference {
             Self::SuspendedKeeps => "suspended-keeps",
             Self::TextHashesAsBytes => "text-hashes-as-bytes",
             Self::NoStateBackends => "no-state-backends",
+            Self::InlineBySize => "inline-by-size",
+            Self::AnyWriteBuffer => "any-write-buffer",
+            Self::NothingIsNoState => "nothing-is-no-state",
+            Self::PlainPointers => "plain-pointers",
+            Self::DirectoriesOnDemand => "directories-on-demand",
+            Self::ClaimedIds => "claimed-ids",
+            Self::TaskOwnedInFiles => "task-owned-in-files",
+            Self::TaskOwnedAsConfigured => "task-owned-as-configured",
+            Self::WrittenOnce => "written-once",
+            Self::MetadataInOneStep => "metadata-in-one-step",
+            Self::ReferencesNameSavepoints => "references-name-savepoints",
+            Self::SavepointsMoveWhole => "savepoints-move-whole",
+            Self::RemovalTakesState => "removal-takes-state",
         }
     }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use stillframe::config::CheckpointConfig;
 use stillframe::metadata;
 use stillframe::model::{
-    CheckpointKind, CheckpointMetadata, Name, OperatorHandle, OperatorState, StateHandle, TaskSnapshot,
-    UnixMillis,
+    CheckpointKind, CheckpointMetadata, Name, OperatorHandle, OperatorState, Redistribution, StateHandle,
+    TaskSnapshot, UnixMillis,
 };
 use stillframe::prelude::*;
 use stillframe::runtime::{JobError, JobReport};
@@ -36,7 +36,14 @@ impl Snapshots {
             max_parallelism: 128,
             subtasks: vec![TaskSnapshot {
                 operator: has_state
-                    .then(|| OperatorHandle { elements: 1, handle: StateHandle::Inline(vec![0].into()) }),
+                    .then(|| OperatorHandle {
+                        name: Name::new("elements").expect("a good name"),
+                        redistribution: Redistribution::Split,
+                        elements: 1,
+                        handle: StateHandle::Inline(vec![0].into()),
+                    })
+                    .into_iter()
+                    .collect(),
                 ..TaskSnapshot::default()
             }],
         };
@@ -54,8 +61,9 @@ impl Snapshots {
         let pointer = now(async {
             let coordinator = storage.open(metadata.job).await?.coordinator();
             let target = self.directory.path().join("savepoints");
+            coordinator.claim().await?;
             let location = coordinator.begin_savepoint(metadata.checkpoint, target.to_str()).await?;
-            coordinator.publish(metadata.checkpoint, &location, bytes.into()).await
+            coordinator.publish_savepoint(metadata.checkpoint, &location, bytes.into()).await
         });
         pointer.expect("it can be published").as_str().to_owned()
     }

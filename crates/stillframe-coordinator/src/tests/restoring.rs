@@ -53,6 +53,7 @@ fn without_a_claim_everything_is_full_until_one_checkpoint_is_complete() {
 #[test]
 fn what_is_left_to_its_owner_may_be_relied_on_and_is_never_removed() {
     let mut world = begins_with(RecoveryClaimMode::Legacy);
+    assert_eq!(world.coordinator.latest_completed(), Some(id(7)));
     world.at(500).locate();
     assert_eq!(kinds(&world), [CheckpointKind::Checkpoint]);
     world.acknowledge_all_as(8, incremental([(foreign("a"), Placeholder), (shared("c"), Written)]));

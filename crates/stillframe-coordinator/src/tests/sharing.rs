@@ -60,6 +60,13 @@ impl World {
             .acknowledge(checkpoint, TASKS[2])
     }
 
+    fn blamed(&self) -> Option<TaskId> {
+        self.reports.iter().rev().find_map(|report| match report {
+            Report::Aborted(aborted) => aborted.by,
+            _ => None,
+        })
+    }
+
     pub(super) fn cause(&self) -> String {
         let cause = self.reports.iter().rev().find_map(|report| match report {
             Report::Aborted(aborted) => aborted.cause.clone(),
@@ -78,6 +85,7 @@ impl World {
         let cause = self.cause();
         let named = words.iter().chain(&["task 0/0", "part-0"]).all(|word| cause.contains(word));
         assert!(named, "{cause} has {words:?}");
+        assert_eq!(self.blamed(), Some(TASKS[0]));
         assert_eq!(discarded(&self.take()), [checkpoint]);
     }
 }
@@ -277,12 +285,14 @@ fn the_files_of_a_dropped_checkpoint_wait_for_what_was_in_progress() {
 }
 
 #[test]
-fn a_checkpoint_that_began_after_the_drop_may_not_rely_on_what_waits() {
+fn a_checkpoint_that_began_after_the_drop_may_neither_rely_on_what_waits_nor_write_it() {
     let mut world = World::new(&tolerant(2));
     world.start().at(500).locate().acknowledge_all_as(1, incremental([(shared("a"), Written)])).publish();
     world.at(1_500).locate().at(2_500).locate().acknowledge_all(2).publish().take();
     world.at(3_500).locate().acknowledge_as(4, TASKS[0], incremental([(shared("a"), Placeholder)]));
-    world.has_refused(4, &["shared file a"]);
+    world.has_refused(4, &["shared file a", "no retained checkpoint"]);
+    world.at(4_500).locate().acknowledge_as(5, TASKS[0], incremental([(shared("a"), Written)]));
+    world.has_refused(5, &["shared file a", "was there before"]);
 }
 
 #[test]

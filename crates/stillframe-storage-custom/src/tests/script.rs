@@ -114,6 +114,7 @@ async fn read(
         assert_eq!((reader.len(), reader.is_empty()), (expected.len() as u64, false));
         let mut bytes = Vec::new();
         while let Some(piece) = reader.next().await? {
+            assert!(!piece.is_empty(), "this could go on for ever");
             bytes.extend_from_slice(&piece);
         }
         assert_eq!((&bytes[..], reader.next().await?), (*expected, None));

@@ -38,8 +38,12 @@ impl Cut {
         let operator = &metadata.operators[&Name::new("sums").expect("a name")];
         let all = KeyGroupRange { start: 0, end: operator.max_parallelism - 1 };
         for keyed in operator.subtasks.iter().filter_map(|subtask| subtask.keyed.as_ref()) {
-            let part = location.read(&keyed.handle).await.expect("state");
-            let state = KeyedState::<u64, Sum>::restore(all, operator.max_parallelism, [&part[..]]);
+            let mut parts = Vec::new();
+            for handle in keyed.handles() {
+                parts.push(location.read(handle).await.expect("state"));
+            }
+            let parts = parts.iter().map(|part| &part[..]);
+            let state = KeyedState::<u64, Sum>::restore(all, operator.max_parallelism, parts);
             for (key, sum) in state.expect("state that can be read").iter() {
                 assert_eq!(sums.insert(*key, *sum), None, "key {key} is in two subtasks");
             }
@@ -54,7 +58,7 @@ impl Cut {
     ) -> BTreeMap<u64, u64> {
         let mut positions = BTreeMap::new();
         let operator = &metadata.operators[&Name::new(source).expect("a name")];
-        for list in operator.subtasks.iter().filter_map(|subtask| subtask.operator.as_ref()) {
+        for list in operator.subtasks.iter().flat_map(|subtask| &subtask.operator) {
             let bytes = location.read(&list.handle).await.expect("state");
             for element in elements::decode(&bytes).expect("a list that can be read") {
                 let (split, position): (u64, u64) = elements::decode_value(&element).expect("a position");

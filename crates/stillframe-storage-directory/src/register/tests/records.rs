@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use stillframe_metadata::frame::{self, RecordKind};
 
 fn entry() -> Entry {
     Entry {
@@ -76,22 +77,22 @@ fn each_defect_of_an_entry_has_its_own_words() {
 fn what_cannot_be_written_is_not_read_either() {
     // The same rule on both sides: a frame around a body that the checks would not have let out.
     let good = entry().encode().unwrap();
-    let at = 24 + 16 + 8 + 4 + 8 + 16 + 8;
-    assert_eq!(good[at], 0, "how the job ended");
-    let mut body = good[24..good.len() - 4].to_vec();
-    body[at - 24] = 4;
-    let forged = [&good[..24], &body, &Crc32c::of(&body).0.to_le_bytes()].concat();
-    let error = Entry::decode(&forged).unwrap_err();
+    let mut body = frame::open_body(RecordKind::RegisterEntry, &good).unwrap().to_vec();
+    let forged = |body: &[u8]| frame::seal_body(RecordKind::RegisterEntry, body).unwrap();
+    let at = 16 + 8 + 4 + 8 + 16 + 8;
+    assert_eq!(body[at], 0, "how the job ended");
+    body[at] = 4;
+    let error = Entry::decode(&forged(&body)).unwrap_err();
     assert_eq!(error.to_string(), "ended: 4 is no way to end; expected 0 to 3");
-    body[at - 24] = 0;
+    body[at] = 0;
     body[16..24].fill(0);
-    let forged = [&good[..24], &body, &Crc32c::of(&body).0.to_le_bytes()].concat();
-    assert_eq!(Entry::decode(&forged).unwrap_err().to_string(), "sequence: is 0; expected a number from 1");
+    let error = Entry::decode(&forged(&body)).unwrap_err();
+    assert_eq!(error.to_string(), "sequence: is 0; expected a number from 1");
     let good = Marker { job: JOB, epoch: 2, token: 1, floor: 7 }.encode().unwrap();
-    let mut body = good[24..good.len() - 4].to_vec();
+    let mut body = frame::open_body(RecordKind::EpochMarker, &good).unwrap().to_vec();
     body[16..24].fill(0);
-    let forged = [&good[..24], &body, &Crc32c::of(&body).0.to_le_bytes()].concat();
-    assert_eq!(Marker::decode(&forged).unwrap_err().to_string(), "epoch: is 0; expected a number from 1");
+    let error = Marker::decode(&frame::seal_body(RecordKind::EpochMarker, &body).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "epoch: is 0; expected a number from 1");
 }
 
 #[test]
@@ -130,6 +131,7 @@ prop_compose! {
         room in 0_u64..9,
         mut all in proptest::collection::vec(retained(1_u64..1 << 40), 0..12),
         is_dropped in any::<u16>(),
+        roots in proptest::collection::btree_map("/[a-z]{1,9}", any::<bool>(), 0..4),
     ) -> Entry {
         all.sort_by_key(|one| one.checkpoint);
         all.dedup_by_key(|one| one.checkpoint);
@@ -138,8 +140,9 @@ prop_compose! {
         for (at, one) in all.into_iter().enumerate() {
             if is_dropped >> at & 1 == 1 { dropped.push(one) } else { retained.push(one) }
         }
+        let roots = roots.into_iter().map(|(address, is_owned)| Root { address, is_owned }).collect();
         let (job, previous) = (JobId::from_bytes(job), Crc32c(previous));
-        Entry { job, sequence, previous, epoch, token, id_limit, ended, retained, dropped }
+        Entry { job, sequence, previous, epoch, token, id_limit, ended, retained, dropped, roots }
     }
 }
 

@@ -33,7 +33,7 @@ impl Ids {
 }
 
 fn slot(id: u64) -> u64 {
-    let (range, at) = ((id - 1) / 1_024, (id - 1) % 1_024);
+    let (range, at) = ((id - 1) / 16, (id - 1) % 16);
     assert!(range < 8 && at < 8, "the model has no room for id {id}");
     range * 8 + at
 }

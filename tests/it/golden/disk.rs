@@ -1,0 +1,78 @@
+//! The file of what Flink's storages did: streams, pointers, references, and the life of a storage from its creation to the
+//! removal of a checkpoint. Where something is on the disk, it is below a folder that the recording calls `ROOT`.
+
+mod ground;
+mod lifecycle;
+mod pointers;
+mod references;
+mod streams;
+mod tree;
+
+use super::tally::Outcome;
+use super::text;
+use ground::block_on;
+use serde_json::Value;
+
+pub(crate) fn replay(case: &Value) -> Outcome {
+    let (kind, name) = (text(case, "kind"), text(case, "name"));
+    match kind {
+        "stream" => block_on(streams::on_files(name, case)),
+        "memory_stream" => block_on(streams::in_memory(name, case)),
+        "resolve_pointer" => block_on(pointers::resolve(name, case)),
+        "path_reference" => block_on(references::encode(name, case)),
+        "decode_reference" => block_on(references::decode(name, case)),
+        "lifecycle" => block_on(lifecycle::replay(name, case)),
+        _ => Outcome::found(kind, name, vec![format!("the kind `{kind}` is not understood")]),
+    }
+}
+
+/// The recording is believed, so this looks whether a lie in it would be noticed.
+#[test]
+fn no_recorded_value_of_a_storage_goes_unnoticed() {
+    use super::difference::Difference;
+    use super::oracle::Oracle;
+    use super::tally::Verdict;
+    use serde_json::json;
+    let cases = Oracle::ours().cases("golden_storage.json").expect("our copy can be read");
+    let lies = [
+        ("/result/handle", json!("another")),
+        ("/result/state_size", json!(7_777)),
+        ("/result/bytes_read_back", json!(7_777)),
+        ("/result/polynomial_hash_31", json!(7_777)),
+        ("/result/external_pointer", json!("file:ROOT/elsewhere")),
+        ("/result/metadata_handle/polynomial_hash_31", json!(7_777)),
+        ("/result/raises", json!(null)),
+        ("/positions/0", json!(7_777)),
+        ("/state_files_on_disk", json!(7)),
+        ("/decoded", json!("elsewhere")),
+        ("/bytes", json!("055f3f1878")),
+        ("/steps/0/result/supports_highly_available_storage", json!("perhaps")),
+        ("/steps/0/result/has_default_savepoint_location", json!("perhaps")),
+        ("/steps/4/tree", json!(["another/"])),
+        ("/steps/6/result/polynomial_hash_31", json!(7_777)),
+        ("/steps/11/result/external_pointer", json!("file:ROOT/elsewhere")),
+        ("/steps/11/tree", json!(["another/"])),
+    ];
+    let mut told = 0;
+    for case in cases.expect("our copy has all files") {
+        let honest = replay(&case);
+        // Where Flink has a state of no bytes and we have none, there is nothing to compare.
+        let loose = [Difference::AnyWriteBuffer, Difference::NothingIsNoState];
+        if honest.verdict != Verdict::Passed || loose.iter().any(|loose| honest.differences.contains(loose)) {
+            continue;
+        }
+        for (pointer, lie) in &lies {
+            let mut doctored = case.clone();
+            let Some(value) = doctored.pointer_mut(pointer).filter(|value| *value != lie) else { continue };
+            *value = lie.clone();
+            let verdict = replay(&doctored).verdict;
+            assert!(
+                matches!(verdict, Verdict::Failed(_)),
+                "{}: a lie about {pointer} was not noticed",
+                case["name"]
+            );
+            told += 1;
+        }
+    }
+    assert!(told > 400, "only {told} lies were told");
+}
