@@ -1,3 +1,6 @@
 //! The proof `storage`: what storages promise holds in every case that was looked at.
 
+mod crash;
+mod io_faults;
 mod register;
+mod scripted;
