@@ -4,7 +4,6 @@ mod restored;
 mod table;
 
 use std::collections::BTreeSet;
-use stillframe::model::PartOrigin;
 use stillframe::prelude::*;
 use table::{Table, Taken, config};
 use tempfile::TempDir;
@@ -19,7 +18,7 @@ fn assert_needed(directory: &TempDir, job: JobId, retained: &[&Taken]) {
     assert_eq!(table::shared(directory.path(), job), needed);
 }
 
-/// Takes so many of a row of checkpoints, and cancels the job. Gives back the checkpoints.
+/// Takes so many of a row of checkpoints, and suspends the job. Gives back the checkpoints.
 async fn after(count: usize, directory: &TempDir, job: JobId) -> Vec<Taken> {
     let table = Table::new();
     let handle = table.start(2, &config(2), directory.path(), Some(job));
@@ -31,8 +30,8 @@ async fn after(count: usize, directory: &TempDir, job: JobId) -> Vec<Taken> {
         table.set(keys, value).await;
         taken.push(table.checkpoint(&handle, directory.path()).await);
     }
-    handle.cancel();
-    handle.wait().await.expect("it is canceled");
+    handle.suspend();
+    handle.wait().await.expect("it is suspended");
     taken
 }
 
@@ -42,7 +41,7 @@ async fn a_file_is_written_once_and_goes_with_the_last_checkpoint_that_uses_it()
         let (directory, job) = (directory(), JobId::from_bytes([7; 16]));
         let taken = after(count, &directory, job).await;
         let newest = taken.last().expect("at least one");
-        let found = (newest.count(PartOrigin::Written), newest.count(PartOrigin::Placeholder));
+        let found = (newest.written(), newest.reused());
         assert_eq!(found, (written, reused), "checkpoint {count}: {newest:?}");
         let retained: Vec<_> = taken.iter().rev().take(2).collect();
         assert_needed(&directory, job, &retained);
@@ -69,7 +68,7 @@ async fn a_job_goes_on_from_parts_and_builds_on_them() {
         }
         let taken = table.checkpoint(&handle, directory.path()).await;
         // Others have the groups now, so there is nothing that one subtask could refer to.
-        assert_eq!(taken.count(PartOrigin::Placeholder), 0, "{taken:?}");
+        assert_eq!(taken.reused(), 0, "{taken:?}");
         handle.suspend();
         handle.wait().await.expect("it is suspended");
     }
@@ -88,10 +87,10 @@ async fn after_a_failure_the_restored_checkpoint_is_built_on() {
     table.opened(2 + 2).await;
     assert_eq!(table.restored(), newest.values);
     let same = table.checkpoint(&handle, directory.path()).await;
-    assert_eq!((same.count(PartOrigin::Written), same.files()), (0, newest.files()));
+    assert_eq!((same.written(), same.files()), (0, newest.files()));
     table.set(6..7, 3).await;
     let later = table.checkpoint(&handle, directory.path()).await;
-    assert_eq!(later.count(PartOrigin::Written), 1, "{later:?}");
+    assert_eq!(later.written(), 1, "{later:?}");
     handle.cancel();
     assert_eq!(handle.wait().await.expect("it is canceled").attempts, 2);
     assert_needed(&directory, job, &[&later]);
@@ -111,8 +110,8 @@ async fn a_savepoint_shares_nothing_and_is_not_built_on() {
     assert_eq!((savepoint.parts.len(), savepoint.whole), (0, 2), "{savepoint:?}");
     // The change is in the savepoint, which may be gone tomorrow.
     let second = table.checkpoint(&handle, directory.path()).await;
-    assert_eq!(second.count(PartOrigin::Written), 1, "{second:?}");
-    assert_eq!(second.count(PartOrigin::Placeholder), first.parts.len());
+    assert_eq!(second.written(), 1, "{second:?}");
+    assert_eq!(second.reused(), first.parts.len());
     handle.cancel();
     handle.wait().await.expect("it is canceled");
     assert_needed(&directory, job, &[&second]);

@@ -4,7 +4,7 @@ use super::table::{Table, Taken, config, shared, tree};
 use super::{assert_needed, directory};
 use std::path::PathBuf;
 use stillframe::config::{CheckpointConfig, RecoveryClaimMode};
-use stillframe::model::{CheckpointKind, PartOrigin};
+use stillframe::model::CheckpointKind;
 use stillframe::prelude::*;
 use stillframe::runtime::JobHandle;
 use tempfile::TempDir;
@@ -79,11 +79,11 @@ async fn of_what_is_not_claimed_nothing_is_used() {
     let files = tree(two.others.path());
     let handle = two.start().await;
     let first = two.checkpoint(&handle).await;
-    assert_eq!((first.kind, first.count(PartOrigin::Placeholder)), (CheckpointKind::FullCheckpoint, 0));
+    assert_eq!((first.kind, first.reused()), (CheckpointKind::FullCheckpoint, 0));
     assert_eq!((first.foreign().len(), first.files().len()), (0, 2));
     two.table.set(8..9, 3).await;
     let second = two.checkpoint(&handle).await;
-    assert_eq!((second.kind, second.count(PartOrigin::Written)), (CheckpointKind::Checkpoint, 1));
+    assert_eq!((second.kind, second.written()), (CheckpointKind::Checkpoint, 1));
     assert!(second.files().is_superset(&first.files()) && second.foreign().is_empty(), "{second:?}");
     stop(handle).await;
     assert_eq!(tree(two.others.path()), files);
@@ -92,13 +92,30 @@ async fn of_what_is_not_claimed_nothing_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_claimed_is_used_and_removed_when_nothing_uses_it_any_more() {
+async fn what_is_claimed_is_removed_when_nothing_uses_it_any_more() {
     let two = Two::new(RecoveryClaimMode::Claim).await;
     let theirs = two.before.files();
     let handle = two.start().await;
     two.table.set(8..9, 3).await;
     let first = two.checkpoint(&handle).await;
-    assert_eq!((first.count(PartOrigin::Written), first.foreign()), (1, theirs.clone()), "{first:?}");
+    assert_eq!((first.written(), first.foreign()), (1, theirs.clone()), "{first:?}");
+    two.table.set(0..64, 4).await;
+    let last = two.checkpoint(&handle).await;
+    assert_eq!((last.reused(), last.foreign().len()), (0, 0));
+    stop(handle).await;
+    assert_eq!(shared(two.others.path(), OTHER), [].into(), "nobody uses them");
+    assert!(!PathBuf::from(two.before.pointer.as_str()).exists(), "the checkpoint was this job's");
+    assert_needed(&two.ours, THIS, &[&last]);
+    two.assert_restored_again(&last).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_claimed_is_used_by_later_runs_as_well() {
+    let two = Two::new(RecoveryClaimMode::Claim).await;
+    let theirs = two.before.files();
+    let handle = two.start().await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!((first.written(), first.foreign()), (0, theirs.clone()), "{first:?}");
     stop(handle).await;
     assert_eq!(shared(two.others.path(), OTHER), theirs, "they are in use");
     two.assert_restored_again(&first).await;
@@ -108,14 +125,11 @@ async fn what_is_claimed_is_used_and_removed_when_nothing_uses_it_any_more() {
     let handle = table.start(2, &two.config, two.ours.path(), Some(THIS));
     table.opened(2).await;
     let same = table.checkpoint(&handle, two.ours.path()).await;
-    assert_eq!((same.count(PartOrigin::Written), same.foreign()), (0, theirs), "{same:?}");
+    assert_eq!((same.written(), same.foreign()), (0, theirs), "{same:?}");
     table.set(0..64, 4).await;
     let last = table.checkpoint(&handle, two.ours.path()).await;
-    assert_eq!((last.count(PartOrigin::Placeholder), last.foreign().len()), (0, 0));
     stop(handle).await;
     assert_eq!(shared(two.others.path(), OTHER), [].into(), "nobody uses them");
-    assert!(!PathBuf::from(two.before.pointer.as_str()).exists(), "the checkpoint was this job's");
-    assert_needed(&two.ours, THIS, &[&last]);
     two.assert_restored_again(&last).await;
 }
 
@@ -126,7 +140,7 @@ async fn what_is_left_to_its_owner_is_used_and_never_removed() {
     let handle = two.start().await;
     two.table.set(8..9, 3).await;
     let first = two.checkpoint(&handle).await;
-    assert_eq!((first.count(PartOrigin::Written), first.foreign()), (1, two.before.files()), "{first:?}");
+    assert_eq!((first.written(), first.foreign()), (1, two.before.files()), "{first:?}");
     stop(handle).await;
     two.assert_restored_again(&first).await;
 

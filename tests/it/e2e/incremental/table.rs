@@ -13,9 +13,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use stillframe::metadata;
-use stillframe::model::{
-    CheckpointKind, IncrementalPart, KeyedState as KeyedStateHandle, PartOrigin, StateDirectory,
-};
+use stillframe::model::{CheckpointKind, IncrementalPart, KeyedState as KeyedStateHandle, StateDirectory};
 use stillframe::prelude::*;
 use stillframe::runtime::{JobHandle, RestartStrategy, TaskError};
 use stillframe::state::elements;
@@ -70,6 +68,7 @@ pub(super) fn tree(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
     pub(super) pointer: Pointer,
+    checkpoint: CheckpointId,
     pub(super) kind: CheckpointKind,
     pub(super) parts: Vec<IncrementalPart>,
     /// How many subtasks have their state in one piece.
@@ -80,8 +79,15 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    pub(super) fn count(&self, origin: PartOrigin) -> usize {
-        self.parts.iter().filter(|part| part.origin == origin).count()
+    /// How many of its parts were written for it. That is in their names.
+    pub(super) fn written(&self) -> usize {
+        let own = format!("increment-{}", self.checkpoint);
+        self.parts.iter().filter(|part| part.name.as_str() == own).count()
+    }
+
+    /// How many of its parts an earlier checkpoint wrote.
+    pub(super) fn reused(&self) -> usize {
+        self.parts.len() - self.written()
     }
 
     /// The names of its files that are shared within the job.
@@ -211,7 +217,15 @@ impl Table {
             }
         }
         let log = self.shared.log.lock().expect("nothing panics while it holds this").clone();
-        Taken { pointer: pointer.clone(), kind: metadata.kind, parts, whole, values: self.values(), log }
+        Taken {
+            pointer: pointer.clone(),
+            checkpoint: metadata.checkpoint,
+            kind: metadata.kind,
+            parts,
+            whole,
+            values: self.values(),
+            log,
+        }
     }
 }
 
