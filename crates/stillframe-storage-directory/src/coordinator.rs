@@ -88,6 +88,8 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 .with_detail("a checkpoint lies at the place that follows from its id"));
             }
         };
+        // Whoever does not hold the job leaves nothing behind.
+        self.0.tenure.view().await?;
         let one = Retained {
             checkpoint,
             location: None,
@@ -185,11 +187,16 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 )
                 .with_detail("an earlier coordinator began it; a sweep removes what nobody needs of it"));
             }
-            self.remove_shared_of(checkpoint).await?;
         }
         // What tasks still hold of it is let go first, and what they bring later is refused.
         self.0.locations.discard(checkpoint, location);
-        disposal::dispose(&place, &BTreeSet::new()).await
+        // What is shared goes last: its metadata may have been published before the register refused it, and must not
+        // survive what it refers to.
+        disposal::dispose(&place, &BTreeSet::new()).await?;
+        if *location == LocationReference::Default {
+            self.remove_shared_of(checkpoint).await?;
+        }
+        Ok(())
     }
 
     async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {

@@ -15,16 +15,19 @@ const SHOWN: usize = 5;
 
 /// Removes what is ours of a checkpoint's directory, but for the files that others still need.
 pub(crate) async fn dispose(place: &Place, needed: &BTreeSet<Name>) -> Result<(), StorageError> {
-    if place.list().await?.is_empty() {
-        return place.blobs.delete_directory(&place.directory).await;
+    let is_empty = place.list().await?.is_empty();
+    if !is_empty {
+        place.blobs.delete(&place.metadata()).await?;
     }
-    place.blobs.delete(&place.metadata()).await?;
     // A medium may make the removal of a state file durable before that of the metadata. After a power
     // failure between the two the checkpoint would look complete and not be. An earlier call may have been
     // interrupted right here, so this is done even when the metadata was gone already.
     match place.blobs.settle(&place.directory).await {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
+    }
+    if is_empty {
+        return place.blobs.delete_directory(&place.directory).await;
     }
     let mut round = 1;
     loop {

@@ -103,3 +103,32 @@ impl Locations {
         open
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BlobStores;
+    use crate::map_store::Medium;
+    use crate::place::Place;
+    use stillframe_storage::BlobPath;
+
+    #[test]
+    fn failures_are_remembered_in_bounded_memory() {
+        let (medium, locations) = (Medium::default(), WritableLocations::default());
+        let (entropy, default) = (Arc::new(medium.clone()), LocationReference::Default);
+        let place = Place { blobs: medium.at("/c").unwrap(), directory: BlobPath::root() };
+        for number in 1..=1000 {
+            let checkpoint = CheckpointId::new(number);
+            let begin =
+                || Ok(WritableLocation::new(checkpoint, place.clone(), None, Arc::clone(&entropy) as _, 0));
+            locations.get_or_begin(checkpoint, &default, begin).unwrap();
+            locations.discard(checkpoint, &default);
+        }
+        assert_eq!(locations.lock().used.len(), FAILED + 1);
+        for number in 1..=1000 {
+            let found = locations.get(CheckpointId::new(number), &default);
+            assert!(found.is_err() || found.unwrap().unwrap().has_failed(), "{number}");
+        }
+        assert!(locations.get(CheckpointId::new(1001), &default).unwrap().is_none());
+    }
+}

@@ -15,7 +15,10 @@ pub(crate) async fn sweep(directory: &JobDirectory, mode: SweepMode) -> Result<S
     let live = Live::of(directory, &view).await?;
     let mut sweeper = Sweeper { directory, view, live, mode, sweep: Sweep::default() };
     let job = layout::job(directory.job);
-    for entry in directory.blobs.list(&job).await? {
+    let mut entries = directory.blobs.list(&job).await?;
+    // Metadata goes before what it refers to, so what is shared goes last.
+    entries.sort_unstable_by_key(|entry| entry.name == layout::shared_name().as_str());
+    for entry in entries {
         sweeper.top(&job, &entry).await?;
     }
     let mut sweep = sweeper.sweep;
@@ -103,22 +106,27 @@ impl Sweeper<'_> {
         let needed = self.live.at(&self.directory.blobs.locate(&path));
         let entries = self.list(&path).await?;
         let mut stays = is_retained;
-        // Metadata goes before the state that it refers to, so that an interruption leaves nothing that looks complete.
+        // Metadata goes before the state that it refers to, so that an interruption leaves nothing that looks complete. It
+        // may have gone already, at the hands of somebody who was interrupted before that was durable.
         let (metadata, rest): (Vec<_>, Vec<_>) =
             entries.iter().partition(|entry| entry.name == layout::METADATA && !entry.is_directory);
-        for entry in metadata.into_iter().chain(rest) {
-            let is_metadata = entry.name == layout::METADATA && !entry.is_directory;
+        for entry in metadata {
+            let is_needed = is_retained || is_in(&needed, entry);
+            let verdict = if is_needed { Verdict::Retained } else { Verdict::Unreferenced };
+            stays |= is_needed;
+            self.judge(&path, entry, verdict).await?;
+        }
+        if !is_retained && self.mode == SweepMode::Remove {
+            self.directory.blobs.settle(&path).await?;
+        }
+        for entry in rest {
             let verdict = match layout::parse_state(&entry.name) {
-                _ if is_in(&needed, entry) || (is_metadata && is_retained) => Verdict::Retained,
-                None if is_metadata => Verdict::Unreferenced,
+                _ if is_in(&needed, entry) => Verdict::Retained,
                 Some(_) if !entry.is_directory => Verdict::Unreferenced,
                 _ => Verdict::Foreign,
             };
             stays |= !verdict.is_orphan();
             self.judge(&path, entry, verdict).await?;
-            if is_metadata && verdict.is_orphan() && self.mode == SweepMode::Remove {
-                self.directory.blobs.settle(&path).await?;
-            }
         }
         if !stays {
             let object = self.directory.blobs.locate(&path);

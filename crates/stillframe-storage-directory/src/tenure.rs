@@ -82,9 +82,15 @@ impl Tenure {
                 _ => {}
             }
         }
-        let hint = self.store.newest_marker().await?;
-        if hint.is_none() {
-            self.refuse_without_register().await?;
+        let mut hint = self.store.newest_marker().await?;
+        if hint.is_none()
+            && let Err(refusal) = self.refuse_without_register().await
+        {
+            // Somebody may have begun between the two looks.
+            hint = self.store.newest_marker().await?;
+            if hint.is_none() {
+                return Err(refusal);
+            }
         }
         let mut register = Register::new(*job, token);
         let step = register.claim(hint);

@@ -7,7 +7,7 @@ use crate::directories::Directories;
 use crate::disk::{Disk, Entry, RealDisk};
 use crate::entropy::SystemEntropy;
 use crate::error::failed;
-use crate::publish::{publish, sweep};
+use crate::publish::{is_temporary, publish, sweep};
 use crate::volume::Volume;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -121,6 +121,8 @@ impl BlobStore for LocalBlobs {
         if self.directories.create(&path)? {
             return Ok(());
         }
+        // It begins a new life here, and what its last one left by half goes.
+        gone(sweep(self.volume(), &path)).map_err(|error| failed("clear up", &path, error))?;
         Err(StorageError::new(ErrorKind::AlreadyExists, "create directory", path.display().to_string()))
     }
 
@@ -131,7 +133,7 @@ impl BlobStore for LocalBlobs {
     }
 
     async fn publish(&self, path: &BlobPath, bytes: Bytes) -> Result<(), StorageError> {
-        publish(&self.directories, &self.path(path), &bytes, self.entropy.draw()?)
+        publish(&self.directories, &self.path(path), &bytes, &*self.entropy)
     }
 
     async fn settle(&self, directory: &BlobPath) -> Result<(), StorageError> {
@@ -160,8 +162,10 @@ impl BlobStore for LocalBlobs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(|error| failed("list", &path, error))?,
         };
+        // What is being published is not there yet.
+        let objects = entries.into_iter().filter(|entry| entry.is_directory || !is_temporary(&entry.name));
         let entry = |entry: Entry| BlobEntry { name: entry.name, is_directory: entry.is_directory };
-        Ok(entries.into_iter().map(entry).collect())
+        Ok(objects.map(entry).collect())
     }
 
     async fn delete(&self, path: &BlobPath) -> Result<(), StorageError> {

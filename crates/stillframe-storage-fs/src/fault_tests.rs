@@ -233,6 +233,35 @@ fn what_a_dead_process_published_is_durable_once_it_is_settled() {
 }
 
 #[test]
+fn a_publisher_who_was_taken_for_dead_begins_again() {
+    let entropy = SimEntropy::new();
+    let disk = SimDisk::new();
+    let job = path(&["job"]);
+    let name = "00000000000000000001";
+    block_on(store(&disk, &entropy, Durability::Sync).create_directory(&job)).unwrap();
+    // It comes to a halt anywhere, and somebody else clears up meanwhile.
+    let publish = |disk: &SimDisk| {
+        let store = store(disk, &entropy, Durability::Sync);
+        block_on(store.publish(&path(&["job", name]), Bytes::from_static(NEW)))
+    };
+    let mut cleared = 0;
+    for cut in disk.cut_everywhere(publish) {
+        let before = cut.disk.files(Path::new("/"));
+        let other = store(&cut.disk, &entropy, Durability::Sync);
+        let error = block_on(other.create_directory(&job)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        let after = cut.disk.files(Path::new("/"));
+        assert!(after.iter().all(|file| file.ends_with(name)), "{after:?}");
+        cleared += usize::from(before.len() > after.len());
+        let _ = block_on(other.publish(&path(&["job", name]), Bytes::from_static(NEW)));
+        assert_eq!(cut.disk.worst_case().content(Path::new("/data/job").join(name).as_path()).unwrap(), NEW);
+    }
+    assert!(cleared > 2, "no publisher died with a file under way");
+    let error = publish(&disk).and_then(|()| publish(&disk)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+}
+
+#[test]
 fn without_durability_nothing_is_synced_and_everything_is_there() {
     let entropy = SimEntropy::new();
     let disk = SimDisk::new();
@@ -246,61 +275,86 @@ fn without_durability_nothing_is_synced_and_everything_is_there() {
     assert!(disk.worst_case().files(Path::new("/")).is_empty(), "something was synced");
 }
 
-#[test]
-fn a_link_whose_answer_was_lost_is_known_again() {
-    /// A server that makes the link, and is asked a second time.
-    #[derive(Debug)]
-    struct Forgetful(SimDisk);
+/// A disk on which something comes between when a link is made.
+#[derive(Debug)]
+struct Meddled {
+    disk: SimDisk,
+    link: fn(&SimDisk, &Path, &Path) -> io::Result<()>,
+}
 
-    impl Disk for Forgetful {
-        fn beneath(&self, _root: &Path) -> Arc<dyn Disk> {
-            Arc::new(Self(self.0.clone()))
-        }
-
-        fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-            self.0.hard_link(from, to).and_then(|()| self.0.hard_link(from, to))
-        }
-
-        fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-            self.0.create_new(path)
-        }
-
-        fn remove_file(&self, path: &Path) -> io::Result<()> {
-            self.0.remove_file(path)
-        }
-
-        fn create_dir(&self, path: &Path) -> io::Result<()> {
-            self.0.create_dir(path)
-        }
-
-        fn remove_dir(&self, path: &Path) -> io::Result<()> {
-            self.0.remove_dir(path)
-        }
-
-        fn sync_dir(&self, path: &Path) -> io::Result<()> {
-            self.0.sync_dir(path)
-        }
-
-        fn open(&self, path: &Path) -> io::Result<Box<dyn DiskReader>> {
-            self.0.open(path)
-        }
-
-        fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-            self.0.list(path)
-        }
-
-        fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
-            self.0.identity(path)
-        }
+impl Disk for Meddled {
+    fn beneath(&self, _root: &Path) -> Arc<dyn Disk> {
+        Arc::new(Self { disk: self.disk.clone(), link: self.link })
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        (self.link)(&self.disk, from, to)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.create_new(path)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_dir(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_dir(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_dir(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskReader>> {
+        self.disk.open(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.disk.list(path)
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
+        self.disk.identity(path)
+    }
+}
+
+/// A store on such a disk, with a directory to publish into.
+fn meddled(link: fn(&SimDisk, &Path, &Path) -> io::Result<()>) -> (SimDisk, Arc<dyn BlobStore>) {
     let disk = SimDisk::new();
-    let store = LocalStores::new().with_disk(Arc::new(Forgetful(disk.clone()))).at("/data").unwrap();
+    let below = Meddled { disk: disk.clone(), link };
+    let store = LocalStores::new().with_disk(Arc::new(below)).at("/data").unwrap();
     block_on(store.create_directory(&path(&["job"]))).unwrap();
+    (disk, store)
+}
+
+#[test]
+fn a_link_whose_answer_was_lost_is_known_again() {
+    // A server that makes the link, and is asked a second time.
+    let (disk, store) =
+        meddled(|disk, from, to| disk.hard_link(from, to).and_then(|()| disk.hard_link(from, to)));
     let marker = path(&["job", "_metadata"]);
     block_on(store.publish(&marker, Bytes::from_static(NEW))).unwrap();
     let error = block_on(store.publish(&marker, Bytes::from_static(OLD))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(disk.files(Path::new("/")), [Path::new("/data/job/_metadata")]);
     assert_eq!(disk.content(Path::new("/data/job/_metadata")).unwrap(), NEW);
+}
+
+#[test]
+fn a_file_that_was_cleared_away_before_it_got_its_name_is_written_again() {
+    let (disk, store) = meddled(|disk, from, to| {
+        if disk.create_dir(Path::new("/was-here")).is_ok() {
+            disk.remove_file(from)?;
+        }
+        disk.hard_link(from, to)
+    });
+    block_on(store.publish(&path(&["job", "_metadata"]), Bytes::from_static(NEW))).unwrap();
+    assert_eq!(disk.worst_case().content(Path::new("/data/job/_metadata")).unwrap(), NEW);
+    assert_eq!(disk.files(Path::new("/")), [Path::new("/data/job/_metadata")]);
 }

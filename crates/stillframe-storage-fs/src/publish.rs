@@ -6,19 +6,39 @@ use crate::volume::Volume;
 use std::io;
 use std::path::{Path, PathBuf};
 use stillframe_storage::{ErrorKind, StorageError};
+use stillframe_storage_directory::Entropy;
+
+/// How often a file is written whose temporary name is taken away.
+const ATTEMPTS: usize = 3;
 
 const SUFFIX: &str = ".tmp";
 const UNIQUE_DIGITS: usize = 32;
 
 /// Makes a file with these bytes appear at `target`: whole or not at all, replacing nothing, never durable
-/// before what was in its directory earlier, and durable when this returns `Ok`. `unique` has never been
-/// given before.
+/// before what was in its directory earlier, and durable when this returns `Ok`. `entropy` gives the names that
+/// it has until then.
 ///
 /// # Errors
 /// `AlreadyExists` if the name is taken. `OutcomeUnknown` if the file is there but its directory could not be
 /// synced, so that a loss of power may or may not take it away. After any other error it is not there and
 /// never will be by this call.
 pub(crate) fn publish(
+    directories: &Directories,
+    target: &Path,
+    bytes: &[u8],
+    entropy: &dyn Entropy,
+) -> Result<(), StorageError> {
+    let mut attempt = 1;
+    loop {
+        match try_publish(directories, target, bytes, entropy.draw()?) {
+            // Somebody cleared up after publishers whom it took for dead.
+            Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
+            other => return other,
+        }
+    }
+}
+
+fn try_publish(
     directories: &Directories,
     target: &Path,
     bytes: &[u8],
@@ -65,7 +85,7 @@ fn link(volume: &Volume, temporary: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes from a directory what publications left there whose process died.
+/// Removes from a directory what publications left there whose process died. One that is under way begins again.
 pub(crate) fn sweep(volume: &Volume, directory: &Path) -> io::Result<()> {
     for entry in volume.list(directory)? {
         if !entry.is_directory && is_temporary(&entry.name) {
@@ -84,7 +104,8 @@ fn temporary(target: &Path, unique: u128) -> Option<PathBuf> {
     Some(target.with_file_name(format!(".{name}.{unique:0UNIQUE_DIGITS$x}{SUFFIX}")))
 }
 
-fn is_temporary(name: &str) -> bool {
+/// Whether a file has the name of a publication that is under way, or whose process died.
+pub(crate) fn is_temporary(name: &str) -> bool {
     let parts = name
         .strip_prefix('.')
         .and_then(|name| name.strip_suffix(SUFFIX))

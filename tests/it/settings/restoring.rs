@@ -51,7 +51,8 @@ impl Snapshots {
         let named =
             |(name, has_state): &(&str, bool)| (Name::new(*name).expect("a good name"), state(*has_state));
         let metadata = CheckpointMetadata {
-            job: JobId::from_bytes([9; 16]),
+            // Each has a job of its own, so that it can have any id.
+            job: JobId::from_bytes([u8::try_from(checkpoint).expect("a small id"); 16]),
             checkpoint: CheckpointId::new(checkpoint),
             kind: CheckpointKind::Savepoint,
             triggered_at: UnixMillis(0),
@@ -62,7 +63,8 @@ impl Snapshots {
         let pointer = now(async {
             let coordinator = storage.open(metadata.job).await?.coordinator();
             let target = self.directory.path().join("savepoints");
-            coordinator.claim().await?;
+            let next = coordinator.claim().await?.next;
+            assert!(next <= metadata.checkpoint, "the test asks for an id behind {next}");
             let location = coordinator.begin_savepoint(metadata.checkpoint, target.to_str()).await?;
             coordinator.publish_savepoint(metadata.checkpoint, &location, bytes.into()).await
         });

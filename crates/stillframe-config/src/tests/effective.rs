@@ -54,7 +54,7 @@ fn assert_storage(storage: &StorageDescriptor) {
 
 /// A config that asks for exactly this.
 fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
-    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention, storage, recovery } =
+    let EffectiveConfig { schedule, barriers, incremental: _, tolerance, retention, storage, recovery } =
         effective;
     let mut config = CheckpointConfig::default();
     config

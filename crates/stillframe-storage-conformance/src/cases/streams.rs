@@ -212,9 +212,10 @@ pub async fn after_an_error_a_stream_gives_no_handle(fresh: Fresh<'_>) -> Verdic
         return Verdict::skipped("nobody said how to make its medium fail");
     };
     let session = subject.run(JOB).await;
-    let (id, location) = session.place().await;
-    let before = subject.residue();
     for is_aborted in [true, false] {
+        // Of the checkpoint for which something failed, nothing can be relied on afterwards.
+        let (id, location) = session.place().await;
+        let before = subject.residue();
         let stream = session.worker.create(id, &location, StateScope::Exclusive).await;
         let mut stream = stream.expect("a stream can be created");
         stream.write(pattern(LARGE, 1)).await.expect("state can be written");

@@ -46,17 +46,23 @@ impl RegisterStore {
         // Why the store refused or left open what it was asked for last.
         let mut cause = None;
         let mut unsettled = 0;
+        let mut created = None;
         let mut was_sent = false;
         loop {
             let request = match step {
                 Step::Request(request) => request,
                 Step::Conclude(conclusion) => return self.conclude(conclusion, cause),
             };
-            let creates = matches!(request, Request::CreateMarker(_) | Request::CreateEntry(_));
+            let creates = number_of(&request);
+            // Who lost a number to somebody else and goes on to the next one has not tried that one yet.
+            if creates.is_some() && creates != created {
+                created = creates;
+                unsettled = 0;
+            }
             step = match self.perform(request.clone()).await {
                 Ok((reply, error)) => {
                     unsettled += u32::from(matches!(reply, Reply::Created(Outcome::Unknown)));
-                    was_sent |= creates && reply != Reply::Created(Outcome::Refused);
+                    was_sent |= creates.is_some() && reply != Reply::Created(Outcome::Refused);
                     cause = error.or(cause);
                     if unsettled < ATTEMPTS { register.handle(reply) } else { register.give_up() }
                 }
@@ -197,5 +203,14 @@ impl RegisterStore {
                 format!("the register is that of job {job}; give each job a directory of its own"),
             )),
         })
+    }
+}
+
+/// The object that a request creates: of its epoch, or with its number.
+fn number_of(request: &Request) -> Option<(bool, u64)> {
+    match request {
+        Request::CreateMarker(marker) => Some((true, marker.epoch)),
+        Request::CreateEntry(entry) => Some((false, entry.sequence)),
+        Request::ReadMarker(_) | Request::ReadEntry(_) | Request::Settle => None,
     }
 }

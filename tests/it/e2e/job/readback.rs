@@ -4,11 +4,13 @@ use super::numbers::Valve;
 use super::rig::sums_of;
 use super::sums::Sum;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stillframe::metadata;
-use stillframe::model::{CheckpointMetadata, KeyGroupRange, Name};
+use stillframe::model::{CheckpointMetadata, KeyGroupRange, Name, StorageDescriptor};
 use stillframe::prelude::*;
 use stillframe::state::{KeyedState, elements};
-use stillframe::storage::CompletedLocation;
+use stillframe::storage::{CompletedLocation, StorageAccess, StorageError, async_trait};
+use tokio::sync::OnceCell;
 
 /// What a checkpoint holds.
 #[derive(Debug)]
@@ -19,7 +21,8 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Reads a checkpoint of a job from its storage.
+    /// Reads a checkpoint of a job from its storage, which is [`Kept`] if the job may still run: opened anew, it would be
+    /// claimed anew.
     pub(crate) async fn of(storage: &dyn CheckpointStorage, job: JobId, checkpoint: CheckpointId) -> Self {
         let access = storage.open(job).await.expect("the storage can be opened");
         let location =
@@ -94,5 +97,33 @@ impl Cut {
             self.emitted(),
             self.summed()
         );
+    }
+}
+
+/// A storage that gives out the access which it opened first, so that a test can look at what a running job has.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    inner: Arc<dyn CheckpointStorage>,
+    access: OnceCell<Arc<dyn StorageAccess>>,
+}
+
+impl Kept {
+    pub(crate) fn around(inner: Arc<dyn CheckpointStorage>) -> Arc<dyn CheckpointStorage> {
+        Arc::new(Self { inner, access: OnceCell::new() })
+    }
+}
+
+#[async_trait]
+impl CheckpointStorage for Kept {
+    fn descriptor(&self) -> StorageDescriptor {
+        self.inner.descriptor()
+    }
+
+    async fn open(&self, job: JobId) -> Result<Arc<dyn StorageAccess>, StorageError> {
+        self.access.get_or_try_init(|| self.inner.open(job)).await.cloned()
+    }
+
+    async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
+        self.inner.resolve(pointer).await
     }
 }

@@ -154,7 +154,9 @@ fn failures_are_not_forgotten_silently() {
     let fail = |number| {
         let checkpoint = process.begin(number);
         let worker = process.access.worker();
-        block_on(process.write(checkpoint, &state(MIDDLE, 0))).unwrap();
+        for salt in 0..2 {
+            block_on(process.write(checkpoint, &state(600_000, salt))).unwrap();
+        }
         // Of a large state of another task, so that nobody is at work on the segment.
         let mut stream = block_on(worker.create(checkpoint, &DEFAULT, StateScope::Exclusive)).unwrap();
         process.medium.fail_at(0);
