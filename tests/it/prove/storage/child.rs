@@ -72,8 +72,8 @@ fn obey(orders: &Orders) {
         let mut out = io::stdout().lock();
         let told = out.write_all(format!("\n{PREFIX}{line}\n").as_bytes()).and_then(|()| out.flush());
         let is_answered = |mut line| !matches!(io::stdin().read_line(&mut line), Ok(0) | Err(_));
-        let is_heard = told.is_ok()
-            && (!(orders.waits || message == Message::Swept) || is_answered(String::new()));
+        let is_heard =
+            told.is_ok() && (!(orders.waits || message == Message::Swept) || is_answered(String::new()));
         // Whoever listens has gone, and with it everybody who could want anything of this process.
         assert!(is_heard, "nobody listens");
         if let Message::At(phase) = message {
@@ -125,7 +125,9 @@ impl Process {
             if self.lines.read_line(&mut line).ok()? == 0 {
                 return None;
             }
-            let Some(text) = line.strip_prefix(PREFIX).and_then(|line| line.strip_suffix('\n')) else { continue };
+            let Some(text) = line.strip_prefix(PREFIX).and_then(|line| line.strip_suffix('\n')) else {
+                continue;
+            };
             return Some(serde_json::from_str(text).expect("a message of the child"));
         }
     }

@@ -84,13 +84,8 @@ fn run(ledger: &mut Ledger, directory: &Path, plan: Plan, random: &mut Random, m
         Some(Means::Phase(phase)) => Some(Site { operation: moment % 12, phase: Some(phase), is_done }),
         Some(Means::Call | Means::Messages) | None => None,
     };
-    let orders = Orders {
-        directory: directory.into(),
-        plan,
-        die_at,
-        forgetful: Forgetful::default(),
-        waits: false,
-    };
+    let orders =
+        Orders { directory: directory.into(), plan, die_at, forgetful: Forgetful::default(), waits: false };
     let below = match means {
         // Those of the start are not counted: each thread counts by itself, and the job runs in another one.
         Some(Means::Call) => strace(1 + moment),

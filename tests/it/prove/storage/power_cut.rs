@@ -140,7 +140,8 @@ fn inside() {
     let scratch = Scratch::new().expect("a file system in memory");
     let scratch = scratch.0.path();
     let mut details = Vec::new();
-    let planned = [(EXT4, size().pick(6, 60)), (EXT4_WRITEBACK, size().pick(2, 30)), (XFS, size().pick(2, 30))];
+    let planned =
+        [(EXT4, size().pick(6, 60)), (EXT4_WRITEBACK, size().pick(2, 30)), (XFS, size().pick(2, 30))];
     for (file_system, recordings) in planned {
         let name = file_system.name;
         match Tally::of(file_system, recordings, Forgetful::default(), &mut random, scratch) {

@@ -15,8 +15,8 @@ use std::thread;
 use stillframe::fs::{FileSystemCheckpointStorage, StorageOnDisk};
 use stillframe::model::{CheckpointId, CheckpointKind, JobStatus, LocationReference, StateFile};
 use stillframe::storage::{
-    CheckpointStorage, CompletedLocation, CoordinatorStorage, ErrorKind, StateScope, StorageAccess, StorageError,
-    SweepMode, WorkerStorage,
+    CheckpointStorage, CompletedLocation, CoordinatorStorage, ErrorKind, StateScope, StorageAccess,
+    StorageError, SweepMode, WorkerStorage,
 };
 
 /// What one run does. All randomness follows from the seed, and so does everything but what tasks do at once.
@@ -59,7 +59,11 @@ pub(super) fn savepoints(directory: &Path) -> PathBuf {
     directory.join("savepoints")
 }
 
-pub(super) fn storage(directory: &Path, plan: &Plan, disk: Arc<WatchedDisk>) -> Result<StorageOnDisk, StorageError> {
+pub(super) fn storage(
+    directory: &Path,
+    plan: &Plan,
+    disk: Arc<WatchedDisk>,
+) -> Result<StorageOnDisk, StorageError> {
     let storage = FileSystemCheckpointStorage::new(checkpoints(directory))?
         .with_min_file_size_threshold(plan.inline_threshold)?
         .with_write_buffer_size(plan.write_buffer_size)
@@ -106,8 +110,9 @@ fn describe(error: &dyn Error) -> String {
 /// All states of a finished checkpoint or savepoint, and which one it is.
 pub(super) fn read(location: &dyn CompletedLocation) -> Result<(u64, Vec<Written>), StorageError> {
     let pointer = location.pointer().as_str();
-    let (id, handles) = state::decode(&block_on(location.metadata())?)
-        .map_err(|detail| StorageError::new(ErrorKind::Corrupt, "decode metadata of", pointer).with_detail(detail))?;
+    let (id, handles) = state::decode(&block_on(location.metadata())?).map_err(|detail| {
+        StorageError::new(ErrorKind::Corrupt, "decode metadata of", pointer).with_detail(detail)
+    })?;
     let read = |handle| {
         let digest = state::digest(&block_on(location.read(&handle))?);
         Ok(Written { handle, digest })
@@ -194,7 +199,8 @@ impl Job<'_> {
             let states = self.retained.remove(id).unwrap_or_default();
             let needed = self.retained.values().flat_map(|states| state::shared(states));
             let needed = needed.collect::<BTreeSet<&StateFile>>();
-            let files = state::shared(&states).filter(|file| !needed.contains(file)).cloned().collect::<Vec<_>>();
+            let files =
+                state::shared(&states).filter(|file| !needed.contains(file)).cloned().collect::<Vec<_>>();
             if self.random.below(8) > 0 {
                 block_on(self.coordinator.remove(CheckpointId::new(*id), &files))?;
             }
@@ -233,7 +239,11 @@ impl Job<'_> {
     }
 
     /// Writes a few states, as several tasks at once do, and makes them durable.
-    fn write(&mut self, id: CheckpointId, location: &LocationReference) -> Result<Vec<Written>, StorageError> {
+    fn write(
+        &mut self,
+        id: CheckpointId,
+        location: &LocationReference,
+    ) -> Result<Vec<Written>, StorageError> {
         self.at(Phase::Write);
         let draw = |random: &mut Random| {
             let scope = if random.below(3) == 0 { StateScope::Shared } else { StateScope::Exclusive };

@@ -147,15 +147,19 @@ impl Ledger {
         let job = job::checkpoints(directory).join(JOB.to_string());
         let found = match walk(&job) {
             Ok(found) => found,
-            Err(error) => return self.complain(Kind::Wrong, format!("cannot list {}: {error}", job.display())),
+            Err(error) => {
+                return self.complain(Kind::Wrong, format!("cannot list {}: {error}", job.display()));
+            }
         };
         let mut expected = BTreeSet::from(["_ctl".into(), "_ctl/e".into(), "_ctl/r".into(), "shared".into()]);
         for id in &self.head.retained {
             expected.extend([format!("chk-{id}"), format!("chk-{id}/_metadata")]);
             expected.extend(self.contents.get(id).map(|(_, files)| files.clone()).unwrap_or_default());
         }
-        let missing = expected.difference(&found).filter(|path| *path != "shared").cloned().collect::<Vec<_>>();
-        let orphans = found.difference(&expected).filter(|path| !self.is_kept(path)).cloned().collect::<Vec<_>>();
+        let missing =
+            expected.difference(&found).filter(|path| *path != "shared").cloned().collect::<Vec<_>>();
+        let orphans =
+            found.difference(&expected).filter(|path| !self.is_kept(path)).cloned().collect::<Vec<_>>();
         if !missing.is_empty() {
             self.complain(Kind::Lost, format!("not there: {missing:?}"));
         }
@@ -170,7 +174,8 @@ impl Ledger {
         let is_retained = directory
             .strip_prefix("chk-")
             .is_some_and(|id| id.parse().is_ok_and(|id: u64| self.head.retained.contains(&id)));
-        (matches!(directory, "_ctl/e" | "_ctl/r") && is_number) || (is_retained && name.starts_with(TEMPORARY))
+        (matches!(directory, "_ctl/e" | "_ctl/r") && is_number)
+            || (is_retained && name.starts_with(TEMPORARY))
     }
 
     /// Reads all savepoints, as somebody else would, and removes them: they belong to whoever asked for them. One that was
@@ -192,7 +197,9 @@ impl Ledger {
         }
         let left = match fs::read_dir(&savepoints) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            other => other.and_then(Iterator::collect::<io::Result<Vec<_>>>).expect("savepoints can be listed"),
+            other => {
+                other.and_then(Iterator::collect::<io::Result<Vec<_>>>).expect("savepoints can be listed")
+            }
         };
         for savepoint in left {
             let path = savepoint.path();

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hasher};
 use stillframe::metadata;
 use stillframe::model::{
-    CheckpointId, CheckpointKind, CheckpointMetadata, IncrementalHandle, IncrementalPart, JobId, KeyGroupRange,
-    KeyedHandle, KeyedState, Name, OperatorState, PartOrigin, StateDirectory, StateFile, StateHandle, TaskSnapshot,
-    UnixMillis,
+    CheckpointId, CheckpointKind, CheckpointMetadata, IncrementalHandle, IncrementalPart, JobId,
+    KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorState, PartOrigin, StateDirectory, StateFile,
+    StateHandle, TaskSnapshot, UnixMillis,
 };
 
 pub(super) const JOB: JobId = JobId::from_bytes(*b"killed-again-job");

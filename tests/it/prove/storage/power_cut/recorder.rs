@@ -44,7 +44,10 @@ const REGULAR_FILE: u32 = 0o100_600;
 /// Something that happened.
 #[derive(Clone)]
 pub(super) enum Event {
-    Write { offset: u64, bytes: Vec<u8> },
+    Write {
+        offset: u64,
+        bytes: Vec<u8>,
+    },
     /// All writes before this are on the disk.
     Flush,
     /// What the job said meanwhile.
@@ -70,7 +73,13 @@ impl Recorder {
         // The root of the file system is the file itself.
         let options = format!("fd={},rootmode={REGULAR_FILE:o},user_id=0,group_id=0", fuse.as_raw_fd());
         let options = CString::new(options).map_err(io::Error::other)?;
-        mount("stillframe-recorder", file, "fuse", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())?;
+        mount(
+            "stillframe-recorder",
+            file,
+            "fuse",
+            MountFlags::NOSUID | MountFlags::NODEV,
+            options.as_c_str(),
+        )?;
         let log = Arc::new(Mutex::new(Log { content, recording: None }));
         let server = Server { fuse, log: Arc::clone(&log) };
         Ok(Self { log, file: file.into(), server: Some(thread::spawn(move || server.run())) })
