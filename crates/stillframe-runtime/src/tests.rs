@@ -75,6 +75,7 @@ fn rig() -> Rig {
         captures: JoinSet::new(),
         prepared: None,
         cancellations: BTreeMap::new(),
+        history: None,
         finished: false,
     };
     Rig { task, control, inbox, behind }

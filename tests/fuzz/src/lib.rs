@@ -8,8 +8,10 @@
 //! right, and as the body of a record.
 
 use stillframe::metadata::frame::{self, HEADER_LEN, RecordKind, TRAILER_LEN};
-use stillframe::model::{CheckpointId, Crc32c, KeyGroupRange, Name, StoragePath};
-use stillframe::state::{KeyedState, elements};
+use stillframe::model::{
+    CheckpointId, Crc32c, IncrementalPart, KeyGroupRange, Name, PartOrigin, StateHandle, StoragePath,
+};
+use stillframe::state::{KeyedBase, KeyedState, elements};
 use stillframe::storage_directory::register::{Entry, Marker};
 
 /// The metadata of a checkpoint.
@@ -36,7 +38,7 @@ pub fn register(bytes: &[u8]) {
     }
 }
 
-/// The records of keyed state and operator state. Values may have several encodings, as a map in any order has.
+/// The records of keyed state, whole and in parts, and of operator state. Values may have several encodings, as a map in any order has.
 pub fn state(bytes: &[u8]) {
     let range = KeyGroupRange { start: 32, end: 63 };
     for bytes in records(RecordKind::KeyedState, bytes) {
@@ -44,6 +46,18 @@ pub fn state(bytes: &[u8]) {
             let again = state.snapshot().encode().expect("what was read can be written");
             let again = KeyedState::<String, u64>::restore(range, 128, [again.as_slice()]);
             assert!(again.expect("what was written can be read").iter().eq(state.iter()));
+        }
+    }
+    for index in records(RecordKind::KeyedIncrement, bytes) {
+        let start = [&(index.len() as u64).to_le_bytes(), &index[..]].concat();
+        for part in [bytes.to_vec(), start.clone(), [&start[..], bytes].concat()] {
+            let name = Name::new("increment-1").expect("it fits the grammar");
+            let handle = StateHandle::Inline(part.into());
+            let StateHandle::Inline(bytes) = handle.clone() else { continue };
+            let part = IncrementalPart { name, handle, origin: PartOrigin::Written };
+            if let Ok((base, records)) = KeyedBase::read(range, 128, [(part, bytes)]) {
+                assert!(records.iter().all(|(group, _)| base.range().contains(*group)), "{records:?}");
+            }
         }
     }
     for bytes in records(RecordKind::OperatorState, bytes) {

@@ -248,6 +248,18 @@ fn state_of_version_1_is_read() {
     let read = state::KeyedState::restore(range, 128, [file.as_slice()]).map(|state| list(&state));
     check(file, &list(&counts()), read, counts().snapshot().encode());
 
+    let file = include_bytes!("keyed-increment-1.bin");
+    let increment = counts().snapshot().increment(CheckpointId::new(17), None);
+    let written = increment.map(|increment| increment.pieces().concat());
+    let handle = StateHandle::Inline(Bytes::from_static(file));
+    let increment = part("increment-17", PartOrigin::Written, handle);
+    let read = state::KeyedBase::read(range, 128, [(increment, Bytes::from_static(file))]);
+    let read = read.and_then(|(_, records)| {
+        let records = records.iter().map(|(_, record)| &record[..]);
+        state::KeyedState::restore(range, 128, records).map(|state| list(&state))
+    });
+    check(file, &list(&counts()), read, written);
+
     let file = include_bytes!("operator-state-1.bin");
     let value = (17_u64, "seventeen".to_owned(), Some(vec![1_u32, 7]));
     let value_bytes = elements::encode_value(&value).expect("a small value");

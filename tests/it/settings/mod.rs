@@ -103,8 +103,10 @@ every_setting! {
     files::savepoint_dir: "execution.checkpointing.savepoint-dir";
     files::inline_threshold: "execution.checkpointing.data-inline-threshold";
     files::write_buffer: "execution.checkpointing.write-buffer-size";
+    taking_part::incremental: "execution.checkpointing.incremental";
     restoring::recovery_path: "execution.state-recovery.path";
     restoring::ignore_unclaimed_state: "execution.state-recovery.ignore-unclaimed-state";
+    restoring::claim_mode: "execution.state-recovery.claim-mode";
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::Setting;
 use super::files::now;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use stillframe::config::CheckpointConfig;
 use stillframe::metadata;
 use stillframe::model::{
@@ -11,7 +12,7 @@ use stillframe::model::{
     TaskSnapshot, UnixMillis,
 };
 use stillframe::prelude::*;
-use stillframe::runtime::{JobError, JobReport};
+use stillframe::runtime::{JobError, JobEvent, JobReport};
 use tempfile::TempDir;
 
 const SOURCE: &str = "numbers";
@@ -109,4 +110,38 @@ pub(super) fn ignore_unclaimed_state(setting: &Setting) {
         Err(error) => panic!("{error}"),
     });
     assert_eq!(restored, [Err(true), Ok(vec![CheckpointId::new(7)])]);
+}
+
+pub(super) fn claim_mode(setting: &Setting) {
+    let snapshots = Snapshots::new();
+    let savepoint = snapshots.savepoint(7, &[(SOURCE, false)]);
+    let dir = snapshots.address();
+    let beside = [
+        ("execution.checkpointing.dir", dir.as_str()),
+        ("execution.state-recovery.path", savepoint.as_str()),
+    ];
+    let first_and_rest = |config: &CheckpointConfig| {
+        let kinds = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&kinds);
+        let mut graph = JobGraph::new();
+        graph.source(SOURCE, 1, |task| Replay::new(task, vec![1_u64, 2, 3]));
+        let job = stillframe::job(graph, config).expect("no rule is broken").on_event(move |event| {
+            if let JobEvent::Triggered { kind, .. } = event {
+                sink.lock().unwrap_or_else(PoisonError::into_inner).push(*kind);
+            }
+        });
+        now(job.run()).expect("it can be restored");
+        let kinds = kinds.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (kinds, Path::new(&savepoint).exists())
+    };
+    let unclaimed = setting.changes(["NO_CLAIM", "LEGACY"], &beside, first_and_rest);
+    assert_eq!(
+        unclaimed,
+        [(vec![CheckpointKind::FullCheckpoint], true), (vec![CheckpointKind::Checkpoint], true)]
+    );
+    let claimed = setting.changes(["LEGACY", "CLAIM"], &beside, first_and_rest);
+    assert_eq!(
+        claimed,
+        [(vec![CheckpointKind::Checkpoint], true), (vec![CheckpointKind::Checkpoint], false)]
+    );
 }

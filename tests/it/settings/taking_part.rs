@@ -1,7 +1,15 @@
-//! Settings that a task reads: the same barriers, and other inputs held back.
+//! Settings that a task reads: the same barriers, and other inputs held back, or other state written.
 
+use super::files::now;
 use super::{Setting, effective};
-use stillframe::model::{Barrier, CheckpointId, CheckpointKind, LocationReference, UnixMillis};
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use stillframe::config::CheckpointConfig;
+use stillframe::metadata;
+use stillframe::model::{Barrier, CheckpointKind, KeyedState, LocationReference, UnixMillis};
+use stillframe::prelude::{CheckpointId, Exchange, JobGraph, Reduce, Replay};
+use stillframe::runtime::JobEvent;
 use stillframe::task::{Effect, Event, Gate, TaskMachine};
 
 pub(super) fn mode(setting: &Setting) {
@@ -20,4 +28,38 @@ pub(super) fn mode(setting: &Setting) {
         gates
     });
     assert_eq!(gates, [[Gate::Blocked, Gate::Open], [Gate::Open, Gate::Open]]);
+}
+
+pub(super) fn incremental(setting: &Setting) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let dir = format!("file://{}", directory.path().display());
+    let beside = [
+        ("execution.checkpointing.dir", dir.as_str()),
+        ("execution.checkpointing.data-inline-threshold", "0 bytes"),
+    ];
+    let in_parts = setting.changes(["false", "true"], &beside, last_is_in_parts);
+    assert_eq!(in_parts, [vec![false], vec![true]]);
+}
+
+/// Whether each checkpoint of a job that keeps sums has its keyed state in parts. It takes one, at its end.
+fn last_is_in_parts(config: &CheckpointConfig) -> Vec<bool> {
+    let mut graph = JobGraph::new();
+    let source = graph.source("numbers", 1, |task| Replay::new(task, vec![(1_u64, 2_u64), (3, 4)]));
+    graph.operator("sums", 1, [(source, Exchange::by_key())], |task| {
+        Reduce::new(task, |sum: &mut u64, number| *sum += number)
+    });
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&found);
+    let job = stillframe::job(graph, config).expect("no rule is broken").on_event(move |event| {
+        if let JobEvent::Completed(completed) = event {
+            let bytes = fs::read(Path::new(completed.pointer.as_str()).join("_metadata")).expect("metadata");
+            let metadata = metadata::decode(&bytes).expect("metadata that can be read");
+            let subtasks = metadata.operators.values().flat_map(|operator| &operator.subtasks);
+            let keyed = subtasks.filter_map(|subtask| subtask.keyed.as_ref());
+            let in_parts = keyed.map(|keyed| matches!(keyed.state, KeyedState::Incremental(_)));
+            sink.lock().unwrap_or_else(PoisonError::into_inner).extend(in_parts);
+        }
+    });
+    now(job.run()).expect("nothing fails");
+    found.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -1,0 +1,157 @@
+//! What becomes of the files of a checkpoint from which another job goes on.
+
+use super::table::{Table, Taken, config, shared, tree};
+use super::{assert_needed, directory};
+use std::path::PathBuf;
+use stillframe::config::{CheckpointConfig, RecoveryClaimMode};
+use stillframe::model::CheckpointKind;
+use stillframe::prelude::*;
+use stillframe::runtime::JobHandle;
+use tempfile::TempDir;
+
+const OTHER: JobId = JobId::from_bytes([1; 16]);
+const THIS: JobId = JobId::from_bytes([2; 16]);
+
+/// Two jobs, the first of which has been canceled after two checkpoints.
+struct Two {
+    others: TempDir,
+    ours: TempDir,
+    before: Taken,
+    config: CheckpointConfig,
+    table: Table,
+}
+
+impl Two {
+    async fn new(mode: RecoveryClaimMode) -> Self {
+        let (others, ours, first) = (directory(), directory(), Table::new());
+        let handle = first.start(2, &config(1), others.path(), Some(OTHER));
+        first.set(0..64, 1).await;
+        first.checkpoint(&handle, others.path()).await;
+        first.set(7..8, 2).await;
+        let before = first.checkpoint(&handle, others.path()).await;
+        handle.cancel();
+        handle.wait().await.expect("it is canceled");
+        assert_eq!(before.files().len(), 3);
+        let mut config = config(1);
+        config.set_recovery_path(before.pointer.as_str()).set_recovery_claim_mode(mode);
+        let table = Table::new();
+        table.expect_log(&before);
+        Self { others, ours, before, config, table }
+    }
+
+    /// The second job, restored.
+    async fn start(&self) -> JobHandle {
+        let handle = self.table.start(2, &self.config, self.ours.path(), Some(THIS));
+        self.table.opened(2).await;
+        assert_eq!(self.table.restored(), self.before.values);
+        handle
+    }
+
+    async fn checkpoint(&self, handle: &JobHandle) -> Taken {
+        self.table.checkpoint(handle, self.ours.path()).await
+    }
+
+    fn directory_of_the_other(&self) -> PathBuf {
+        self.others.path().join(OTHER.to_string())
+    }
+
+    /// The second job in another process, restored from its own checkpoint.
+    async fn assert_restored_again(&self, newest: &Taken) {
+        let again = Table::new();
+        again.expect_log(newest);
+        let handle = again.start(2, &self.config, self.ours.path(), Some(THIS));
+        again.opened(2).await;
+        assert_eq!(again.restored(), newest.values);
+        handle.suspend();
+        let report = handle.wait().await.expect("it is suspended");
+        assert_eq!(report.restored.len(), 1);
+    }
+}
+
+async fn stop(handle: JobHandle) {
+    handle.suspend();
+    assert_eq!(handle.wait().await.expect("it is suspended").attempts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_is_not_claimed_nothing_is_used() {
+    let two = Two::new(RecoveryClaimMode::NoClaim).await;
+    let files = tree(two.others.path());
+    let handle = two.start().await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!((first.kind, first.reused()), (CheckpointKind::FullCheckpoint, 0));
+    assert_eq!((first.foreign().len(), first.files().len()), (0, 2));
+    two.table.set(8..9, 3).await;
+    let second = two.checkpoint(&handle).await;
+    assert_eq!((second.kind, second.written()), (CheckpointKind::Checkpoint, 1));
+    assert!(second.files().is_superset(&first.files()) && second.foreign().is_empty(), "{second:?}");
+    stop(handle).await;
+    assert_eq!(tree(two.others.path()), files);
+    two.assert_restored_again(&second).await;
+    assert_needed(&two.ours, THIS, &[&second]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_claimed_is_removed_when_nothing_uses_it_any_more() {
+    let two = Two::new(RecoveryClaimMode::Claim).await;
+    let theirs = two.before.files();
+    let handle = two.start().await;
+    two.table.set(8..9, 3).await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!((first.written(), first.foreign()), (1, theirs.clone()), "{first:?}");
+    two.table.set(0..64, 4).await;
+    let last = two.checkpoint(&handle).await;
+    assert_eq!((last.reused(), last.foreign().len()), (0, 0));
+    stop(handle).await;
+    assert_eq!(shared(two.others.path(), OTHER), [].into(), "nobody uses them");
+    assert!(!PathBuf::from(two.before.pointer.as_str()).exists(), "the checkpoint was this job's");
+    assert_needed(&two.ours, THIS, &[&last]);
+    two.assert_restored_again(&last).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_claimed_is_used_by_later_runs_as_well() {
+    let two = Two::new(RecoveryClaimMode::Claim).await;
+    let theirs = two.before.files();
+    let handle = two.start().await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!((first.written(), first.foreign()), (0, theirs.clone()), "{first:?}");
+    stop(handle).await;
+    assert_eq!(shared(two.others.path(), OTHER), theirs, "they are in use");
+    two.assert_restored_again(&first).await;
+
+    let table = Table::new();
+    table.expect_log(&first);
+    let handle = table.start(2, &two.config, two.ours.path(), Some(THIS));
+    table.opened(2).await;
+    let same = table.checkpoint(&handle, two.ours.path()).await;
+    assert_eq!((same.written(), same.foreign()), (0, theirs), "{same:?}");
+    table.set(0..64, 4).await;
+    let last = table.checkpoint(&handle, two.ours.path()).await;
+    stop(handle).await;
+    assert_eq!(shared(two.others.path(), OTHER), [].into(), "nobody uses them");
+    two.assert_restored_again(&last).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_to_its_owner_is_used_and_never_removed() {
+    let two = Two::new(RecoveryClaimMode::Legacy).await;
+    let files = tree(&two.directory_of_the_other());
+    let handle = two.start().await;
+    two.table.set(8..9, 3).await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!((first.written(), first.foreign()), (1, two.before.files()), "{first:?}");
+    stop(handle).await;
+    two.assert_restored_again(&first).await;
+
+    let table = Table::new();
+    table.expect_log(&first);
+    let handle = table.start(2, &two.config, two.ours.path(), Some(THIS));
+    table.set(0..64, 4).await;
+    let last = table.checkpoint(&handle, two.ours.path()).await;
+    assert_eq!(last.foreign().len(), 0, "{last:?}");
+    stop(handle).await;
+    assert_eq!(tree(&two.directory_of_the_other()), files);
+    assert_needed(&two.ours, THIS, &[&last]);
+    two.assert_restored_again(&last).await;
+}
