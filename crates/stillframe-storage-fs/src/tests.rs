@@ -249,12 +249,14 @@ fn damaged_files_are_refused() {
         flipped[at] ^= 1;
         flipped
     };
-    let expected = format!("expected exactly {MARK} bytes of mark, {LEN} of state and {TABLE} of checksums, found");
+    let expected =
+        format!("expected exactly {MARK} bytes of mark, {LEN} of state and {TABLE} of checksums, found");
     for (damaged, words) in [
-        (flipped(LEN - 1), "block of 1 bytes at offset 1048576: expected crc32c".to_owned()),
-        (flipped(LEN), "table of checksums at offset 1048577: expected crc32c".to_owned()),
-        (whole[..LEN + TABLE - 1].to_vec(), format!("{expected} {} in all", LEN + TABLE - 1)),
-        ([&whole[..], &[5]].concat(), format!("{expected} {} in all", LEN + TABLE + 1)),
+        (flipped(MARK - 1), "it does not begin with the mark of this file".to_owned()),
+        (flipped(MARK + LEN - 1), "block of 1 bytes at offset 1048608: expected crc32c".to_owned()),
+        (flipped(MARK + LEN), "table of checksums at offset 1048609: expected crc32c".to_owned()),
+        (whole[..MARK + LEN + TABLE - 1].to_vec(), format!("{expected} {} in all", MARK + LEN + TABLE - 1)),
+        ([&whole[..], &[5]].concat(), format!("{expected} {} in all", MARK + LEN + TABLE + 1)),
         (vec![], format!("{expected} 0 in all")),
     ] {
         fs::write(&path, damaged).unwrap();
@@ -440,7 +442,7 @@ fn the_buffer_is_never_smaller_than_the_threshold() {
     let storage = FileSystemCheckpointStorage::new("/c").unwrap().with_write_buffer_size(4);
     let storage = storage.with_min_file_size_threshold(10).unwrap();
     // What stayed in memory until it was more than the threshold comes as one.
-    assert_eq!(writes(&storage, &[4, 4, 4, 4, 4]), [12, 8]);
+    assert_eq!(writes(&storage, &[4, 4, 4, 4, 4]), [MARK, 12, 8]);
     assert_eq!(storage.write_buffer_size(), 4);
 }
 
