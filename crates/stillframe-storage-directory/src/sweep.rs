@@ -52,6 +52,15 @@ impl Sweeper<'_> {
 
     async fn register(&mut self) -> Result<(), StorageError> {
         let job = self.directory.job;
+        let register = layout::register(job);
+        for entry in self.list(&register).await? {
+            let path = Name::new(entry.name.as_str()).ok().map(|name| register.join(name));
+            let is_ours =
+                path.is_some_and(|path| path == layout::markers(job) || path == layout::entries(job));
+            if !(is_ours && entry.is_directory) {
+                self.foreign(&register, &entry)?;
+            }
+        }
         for entry in self.list(&layout::markers(job)).await? {
             let verdict = match layout::parse_number(&entry.name) {
                 Some(_) => Verdict::Register,

@@ -82,9 +82,9 @@ impl Tenure {
                 _ => {}
             }
         }
-        let hint = self.store.newest_marker().await?;
-        if hint.is_none() {
-            self.refuse_without_register().await?;
+        let (hint, has_entries) = self.store.look().await?;
+        if !has_entries {
+            self.refuse_without_entries().await?;
         }
         let mut register = Register::new(*job, token);
         let step = register.claim(hint);
@@ -101,8 +101,8 @@ impl Tenure {
         }
     }
 
-    /// Without a register every checkpoint would look like an orphan.
-    async fn refuse_without_register(&self) -> Result<(), StorageError> {
+    /// Without an entry every checkpoint would look like an orphan. None is begun before there is one.
+    async fn refuse_without_entries(&self) -> Result<(), StorageError> {
         let RegisterStore { job, blobs } = &self.store;
         for entry in blobs.list(&layout::job(*job)).await? {
             let Some(checkpoint) = layout::parse_checkpoint(&entry.name) else { continue };
@@ -111,7 +111,7 @@ impl Tenure {
                 let register = blobs.locate(&layout::register(*job));
                 return Err(StorageError::new(ErrorKind::Corrupt, "claim job with register", register).with_detail(
                     format!(
-                        "it is empty, and yet there is a complete checkpoint {checkpoint}; bring the register back, or \
+                        "it has no entry, and yet there is a complete checkpoint {checkpoint}; bring the register back, or \
                          resume from that checkpoint's directory under another job id"
                     ),
                 ));

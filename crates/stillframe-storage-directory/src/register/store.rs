@@ -5,6 +5,7 @@ use super::{
 };
 use crate::layout;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stillframe_metadata::FormatError;
 use stillframe_model::JobId;
@@ -30,8 +31,47 @@ pub(crate) enum Failed {
 }
 
 impl RegisterStore {
-    /// The newest marker that a listing shows. A hint: it saves reading all markers before it.
-    pub(crate) async fn newest_marker(&self) -> Result<Option<Marker>, StorageError> {
+    /// The newest marker that a listing shows, which saves reading all before it; and whether a listing shows entries.
+    ///
+    /// # Errors
+    /// `Corrupt` if a marker or an entry is missing that has to be there. Nothing less would tell a register of which somebody
+    /// has removed the beginning from one that has only begun.
+    pub(crate) async fn look(&self) -> Result<(Option<Marker>, bool), StorageError> {
+        let mut hint = self.newest_marker().await?;
+        loop {
+            let listed = self.blobs.list(&layout::entries(self.job)).await?;
+            let first = hint.as_ref().map_or(0, |newest| newest.floor).max(1);
+            let numbers = listed.iter().filter_map(|entry| layout::parse_number(&entry.name));
+            let numbers: BTreeSet<_> = numbers.filter(|number| *number >= first).collect();
+            if let (None, Some(last)) = (&hint, numbers.last()) {
+                return Err(self.missing(&layout::marker(self.job, 1), *last));
+            }
+            // Where there is none at all, a coordinator may have died before its first one.
+            let missing = (first..)
+                .zip(&numbers)
+                .find_map(|(expected, number)| (expected != *number).then_some(expected));
+            let (Some(missing), Some(last)) = (missing, numbers.last()) else {
+                return Ok((hint, !numbers.is_empty()));
+            };
+            // A listing is no proof, and whoever owns the register may have removed what lies before a newer marker.
+            if self.read_entry(missing).await?.is_some() {
+                return Ok((hint, true));
+            }
+            let newest = self.newest_marker().await?;
+            if newest == hint {
+                return Err(self.missing(&layout::entry(self.job, missing), *last));
+            }
+            hint = newest;
+        }
+    }
+
+    fn missing(&self, path: &BlobPath, last: u64) -> StorageError {
+        StorageError::new(ErrorKind::Corrupt, "read register from", self.blobs.locate(path)).with_detail(format!(
+            "it is missing, and yet there is entry {last}; nothing was changed: restore it, or begin under another job id"
+        ))
+    }
+
+    async fn newest_marker(&self) -> Result<Option<Marker>, StorageError> {
         let listed = self.blobs.list(&layout::markers(self.job)).await?;
         let newest = listed.iter().filter_map(|entry| layout::parse_number(&entry.name)).max();
         match newest {
