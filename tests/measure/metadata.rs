@@ -6,7 +6,7 @@ use std::hint::black_box;
 use stillframe::metadata::{decode, encode};
 use stillframe::model::{
     CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, JobId, KeyGroupRange, KeyedHandle,
-    Name, OperatorState, StateHandle, TaskSnapshot, UnixMillis,
+    KeyedState, Name, OperatorState, StateDirectory, StateFile, StateHandle, TaskSnapshot, UnixMillis,
 };
 
 /// Rounds that are not counted, for the allocator and the processor's caches.
@@ -60,8 +60,12 @@ fn snapshot(operator: u16, subtask: u16) -> Result<TaskSnapshot, Failure> {
     let unique = (u128::from(operator) << 16 | u128::from(subtask))
         .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let name = Name::new(format!("state-{unique:032x}"))?;
+    let file = StateFile { directory: StateDirectory::Exclusive, name };
     let crc = Crc32c::of(&unique.to_le_bytes());
-    let handle = StateHandle::File(FileHandle { name, len: 1 << 20, crc });
+    let handle = StateHandle::File(FileHandle { file, len: 1 << 20, crc });
     let range = KeyGroupRange { start: subtask, end: subtask };
-    Ok(TaskSnapshot { keyed: Some(KeyedHandle { range, handle }), ..TaskSnapshot::default() })
+    Ok(TaskSnapshot {
+        keyed: Some(KeyedHandle { range, state: KeyedState::Full(handle) }),
+        ..TaskSnapshot::default()
+    })
 }

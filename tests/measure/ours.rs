@@ -12,7 +12,9 @@ use stillframe::metadata::encode;
 use stillframe::model::{
     CheckpointId, CheckpointKind, CheckpointMetadata, JobId, LocationReference, StateHandle, UnixMillis,
 };
-use stillframe::storage::{CheckpointStorage, CompletedLocation, CoordinatorStorage, WorkerStorage};
+use stillframe::storage::{
+    CheckpointStorage, CompletedLocation, CoordinatorStorage, StateScope, WorkerStorage,
+};
 
 /// One job on one directory.
 #[derive(Debug)]
@@ -28,7 +30,9 @@ impl Job {
     /// With the settings that users get who set nothing.
     pub(crate) fn on(directory: &Path) -> Result<Self, Failure> {
         let access = block_on(FileSystemCheckpointStorage::new(directory)?.open(JOB))?;
-        Ok(Self { coordinator: access.coordinator(), worker: access.worker(), last: 0 })
+        let coordinator = access.coordinator();
+        let last = block_on(coordinator.claim())?.next.get() - 1;
+        Ok(Self { coordinator, worker: access.worker(), last })
     }
 
     /// The next checkpoint, with its place.
@@ -54,7 +58,7 @@ impl Checkpoint {
     /// One state of so many bytes, finished.
     pub(crate) fn write(&self, chunk: &Bytes, mut bytes: u64) -> Result<StateHandle, Failure> {
         block_on(async {
-            let mut stream = self.worker.create(self.id, &self.location).await?;
+            let mut stream = self.worker.create(self.id, &self.location, StateScope::Exclusive).await?;
             while bytes > 0 {
                 let part = usize::try_from(bytes).unwrap_or(usize::MAX).min(chunk.len());
                 stream.write(chunk.slice(..part)).await?;
@@ -64,14 +68,9 @@ impl Checkpoint {
         })
     }
 
-    /// Makes everything durable that was finished. A state is that already when it is finished, for now.
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "the place where a worker will be asked to sync"
-    )]
+    /// Makes everything durable that was finished.
     pub(crate) fn sync(&self) -> Result<(), Failure> {
-        Ok(())
+        Ok(block_on(self.worker.sync(self.id, &self.location))?)
     }
 
     /// Completes the checkpoint and opens it.
@@ -84,7 +83,7 @@ impl Checkpoint {
             operators: BTreeMap::new(),
         })?;
         let location = block_on(async {
-            self.coordinator.publish(self.id, &self.location, metadata.into()).await?;
+            self.coordinator.commit(self.id, &self.location, metadata.into(), &[]).await?;
             self.coordinator.open_checkpoint(self.id).await
         })?;
         Ok(Completed(location))
@@ -102,10 +101,14 @@ pub(crate) struct Completed(Arc<dyn CompletedLocation>);
 impl Completed {
     /// Reads a state, checked, and returns how many bytes it had.
     pub(crate) fn read(&self, handle: &StateHandle) -> Result<u64, Failure> {
-        let bytes = block_on(self.0.read(handle))?;
-        for part in bytes.chunks(CHUNK) {
-            black_box(part);
-        }
-        Ok(bytes.len() as u64)
+        block_on(async {
+            let mut reader = self.0.open(handle).await?;
+            while let Some(bytes) = reader.next().await? {
+                bytes.chunks(CHUNK).for_each(|part| {
+                    black_box(part);
+                });
+            }
+            Ok(reader.len())
+        })
     }
 }

@@ -47,6 +47,13 @@ fn steps() -> Vec<Step> {
             remedy: "correct the example in the documentation, which is what users will copy",
         },
         Step {
+            name: "custom storage",
+            // A package outside the workspace, as one of somebody else is.
+            work: cargo(&["run --locked --manifest-path tests/custom-storage/Cargo.toml"]),
+            remedy: "the example of a storage of one's own has to build and to complete checkpoints; its Cargo.lock follows \
+                     the dependencies of the crates: `cargo update --workspace --manifest-path tests/custom-storage/Cargo.toml`",
+        },
+        Step {
             name: "proofs",
             work: Work::Check(proofs::check),
             remedy: "repeat it with `cargo xtask prove NAME --seed N` and the seed that was printed",

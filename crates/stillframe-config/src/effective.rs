@@ -12,6 +12,8 @@ pub struct EffectiveConfig {
     pub schedule: Schedule,
     /// For the tasks: what a barrier does.
     pub barriers: Barriers,
+    /// For the tasks: whether a checkpoint refers to files of earlier ones instead of writing everything again.
+    pub incremental: bool,
     /// For the coordinator: how many failures are too many.
     pub tolerance: FailureTolerance,
     /// For the coordinator: what is kept.

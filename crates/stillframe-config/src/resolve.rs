@@ -67,6 +67,7 @@ impl CheckpointConfig {
         let effective = EffectiveConfig {
             schedule,
             barriers,
+            incremental: self.is_incremental_checkpoints_enabled(),
             tolerance: match self.tolerable_checkpoint_failure_number() {
                 Self::UNLIMITED_TOLERABLE_FAILURE_NUMBER => FailureTolerance::Unlimited,
                 number => FailureTolerance::UpTo(number),

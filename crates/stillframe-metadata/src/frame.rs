@@ -40,6 +40,8 @@ pub enum RecordKind {
     RegisterEntry = 5,
     /// The announcement of a coordinator.
     EpochMarker = 6,
+    /// What a part of incremental keyed state begins with.
+    KeyedIncrement = 7,
 }
 
 /// The largest body that is written or read: 256 MiB.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
 use stillframe_model::{CheckpointId, FailureReason, JobStatus, Pointer, RequestId, TaskId, VertexId};
+use stillframe_state::KeyedHistory;
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
 use tokio::sync::mpsc;
@@ -237,7 +238,7 @@ impl<T: Record> Attempt<'_, T> {
                     max_parallelism: description.max_parallelism,
                     attempt: plan.attempt,
                 };
-                let TaskState { restored, finished } =
+                let TaskState { restored, finished, base } =
                     restore::state_of(&mut self.states, task, self.restored);
                 let (control, receiver) = mpsc::unbounded_channel();
                 controls.insert(task, control);
@@ -254,6 +255,7 @@ impl<T: Record> Attempt<'_, T> {
                     captures: JoinSet::new(),
                     prepared: None,
                     cancellations: BTreeMap::new(),
+                    history: self.config.incremental.then(|| KeyedHistory::new(base)),
                     finished,
                     context: context.clone(),
                 };

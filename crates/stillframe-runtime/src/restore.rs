@@ -8,10 +8,11 @@ use std::sync::Arc;
 use stillframe_coordinator::{JobPlan, VertexPlan};
 use stillframe_metadata as metadata;
 use stillframe_model::{
-    CheckpointId, CheckpointMetadata, KeyGroupRange, Name, OperatorState, Redistribution, StateDirectory,
-    StateFile, StateHandle, TaskId, TaskSnapshot, VertexId,
+    CheckpointId, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange, KeyedHandle, KeyedState,
+    Name, OperatorState, Redistribution, SegmentHandle, StateDirectory, StateFile, StateHandle, TaskId,
+    TaskSnapshot, VertexId,
 };
-use stillframe_state::{elements, key_group};
+use stillframe_state::{KeyedBase, elements, key_group};
 use stillframe_storage::CompletedLocation;
 
 /// What one task begins with.
@@ -19,6 +20,9 @@ use stillframe_storage::CompletedLocation;
 pub(crate) struct TaskState {
     pub(crate) restored: Restored,
     pub(crate) finished: bool,
+    /// Its keyed state as the checkpoint has it, for later ones to build on. `None` if the checkpoint was not incremental, or
+    /// divided the key groups otherwise.
+    pub(crate) base: Option<KeyedBase>,
 }
 
 /// Whose checkpoint it is.
@@ -64,12 +68,14 @@ pub(crate) async fn load(
         Origin::Own { ignore_unclaimed, .. } => ignore_unclaimed && metadata.job != plan.job,
         Origin::Foreign { ignore_unclaimed } => ignore_unclaimed,
     };
+    let is_foreign = matches!(origin, Origin::Foreign { .. }) || metadata.job != plan.job;
     let CheckpointMetadata { checkpoint, mut operators, .. } = metadata;
     let mut states = BTreeMap::new();
     for (vertex, id) in plan.vertices.iter().zip((0..).map(VertexId::new)) {
         let Some(operator) = operators.remove(&vertex.name) else { continue };
         check(vertex, &operator).map_err(mismatch)?;
-        let subtasks = read(&*location, vertex, operator, checkpoint).await?;
+        let subtasks =
+            read(Location { completed: &*location, is_foreign }, vertex, operator, checkpoint).await?;
         states.extend((0..).map(|subtask| TaskId { vertex: id, subtask }).zip(subtasks));
     }
     let has_state = |operator: &OperatorState| operator.subtasks.iter().any(|subtask| subtask.size() > 0);
@@ -111,6 +117,30 @@ pub(crate) fn shared_files(
         .collect()
 }
 
+/// A checkpoint that is being read.
+#[derive(Clone, Copy)]
+struct Location<'a> {
+    completed: &'a dyn CompletedLocation,
+    /// Whether another job took it.
+    is_foreign: bool,
+}
+
+impl Location<'_> {
+    /// The part under the name that later checkpoints have for its file, where they can have one. It is the name that
+    /// [`shared_files`] has for it.
+    fn seen_from_here(&self, part: &IncrementalPart) -> IncrementalPart {
+        let mut part = part.clone();
+        if self.is_foreign
+            && let StateHandle::File(FileHandle { file, .. })
+            | StateHandle::Segment(SegmentHandle { file, .. }) = &mut part.handle
+            && let Some(name) = self.completed.foreign(file)
+        {
+            *file = name;
+        }
+        part
+    }
+}
+
 /// Whether the state of an operator can go into a vertex.
 fn check(vertex: &VertexPlan, operator: &OperatorState) -> Result<(), String> {
     let VertexPlan { name, parallelism, max_parallelism, .. } = vertex;
@@ -139,18 +169,36 @@ fn check(vertex: &VertexPlan, operator: &OperatorState) -> Result<(), String> {
 }
 
 async fn read(
-    location: &dyn CompletedLocation,
+    location: Location<'_>,
     vertex: &VertexPlan,
     operator: OperatorState,
     checkpoint: CheckpointId,
 ) -> Result<Vec<TaskState>, JobError> {
+    let of_operator = |source| JobError::State {
+        pointer: location.completed.pointer().clone(),
+        operator: vertex.name.clone(),
+        source,
+    };
     let mut keyed: Vec<(KeyGroupRange, Bytes)> = Vec::new();
+    let mut bases = Vec::new();
     let mut lists = Vec::new();
     let old_parallelism = operator.subtasks.len();
     for subtask in &operator.subtasks {
-        if let Some(part) = &subtask.keyed {
-            for handle in part.handles() {
-                keyed.push((part.range, location.read(handle).await?));
+        match &subtask.keyed {
+            None => {}
+            Some(KeyedHandle { range, state: KeyedState::Full(handle) }) => {
+                keyed.push((*range, location.completed.read(handle).await?));
+            }
+            Some(KeyedHandle { range, state: KeyedState::Incremental(incremental) }) => {
+                let mut parts = Vec::new();
+                for part in &incremental.parts {
+                    parts.push((location.seen_from_here(part), location.completed.read(&part.handle).await?));
+                }
+                let (base, records) =
+                    KeyedBase::read(*range, operator.max_parallelism, parts).map_err(of_operator)?;
+                bases.push(base);
+                let of_group = |group| KeyGroupRange { start: group, end: group };
+                keyed.extend(records.into_iter().map(|(group, record)| (of_group(group), record)));
             }
         }
         let mut list_elements = Vec::new();
@@ -160,14 +208,10 @@ async fn read(
                     "operator {} has state {} that is dealt otherwise than as a list, which its operator cannot take",
                     vertex.name, list.name
                 );
-                return Err(JobError::Mismatch { pointer: location.pointer().clone(), problem });
+                return Err(JobError::Mismatch { pointer: location.completed.pointer().clone(), problem });
             }
-            let bytes = location.read(&list.handle).await?;
-            list_elements.extend(elements::decode(&bytes).map_err(|source| JobError::State {
-                pointer: location.pointer().clone(),
-                operator: vertex.name.clone(),
-                source,
-            })?);
+            let bytes = location.completed.read(&list.handle).await?;
+            list_elements.extend(elements::decode(&bytes).map_err(of_operator)?);
         }
         lists.push(list_elements);
     }
@@ -185,7 +229,8 @@ async fn read(
         let range = key_group::range_of(subtask, parallelism, vertex.max_parallelism);
         let parts = keyed.iter().filter(|(part, _)| part.intersects(range)).map(|(_, bytes)| bytes.clone());
         let restored = Restored { checkpoint: Some(checkpoint), keyed: parts.collect(), elements };
-        TaskState { restored, finished: finished(index) }
+        let base = bases.iter().find(|base| base.range() == range).cloned();
+        TaskState { restored, finished: finished(index), base }
     });
     Ok(states.collect())
 }
@@ -199,6 +244,7 @@ pub(crate) fn state_of(
     states.remove(&task).unwrap_or_else(|| TaskState {
         restored: Restored { checkpoint, ..Restored::default() },
         finished: false,
+        base: None,
     })
 }
 

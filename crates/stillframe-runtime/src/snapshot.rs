@@ -1,30 +1,80 @@
+mod writer;
+
+pub(crate) use writer::Writer;
+
 use crate::TaskResult;
 use crate::error::chain;
 use bytes::Bytes;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use stillframe_model::{
-    Barrier, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle, Redistribution, StateHandle,
-    TaskSnapshot,
+    CheckpointId, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle, Redistribution, TaskSnapshot,
 };
-use stillframe_state::{KeyedSnapshot, elements};
-use stillframe_storage::{StateScope, StorageError, WorkerStorage};
+use stillframe_state::{KeyedBase, KeyedIncrement, KeyedSnapshot, StateError, elements};
+use stillframe_storage::StateScope;
 
 /// What a task captured, and what is still to be done until it is durable. Made between two records, finished beside
 /// the stream.
 #[derive(Default)]
 pub struct Snapshot {
     preparations: Vec<Box<dyn FnOnce() -> TaskResult<()> + Send>>,
-    keyed: Option<(KeyGroupRange, Encode)>,
+    keyed: Option<Box<dyn Keyed>>,
     elements: Vec<Bytes>,
 }
 
 /// Under which name an operator's elements stand in the metadata.
 const ELEMENTS: &str = "elements";
 
-type Encode = Box<dyn FnOnce() -> TaskResult<Vec<u8>> + Send>;
+/// Keyed state, whatever its keys and values are.
+trait Keyed: Send {
+    fn range(&self) -> KeyGroupRange;
+    fn encode(&self) -> Result<Vec<u8>, StateError>;
+    fn increment(
+        &self,
+        checkpoint: CheckpointId,
+        base: Option<&KeyedBase>,
+    ) -> Result<KeyedIncrement, StateError>;
+}
+
+impl<K, V> Keyed for KeyedSnapshot<K, V>
+where
+    K: Serialize + Send + Sync + 'static,
+    V: Serialize + Send + Sync + 'static,
+{
+    fn range(&self) -> KeyGroupRange {
+        self.range()
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, StateError> {
+        self.encode()
+    }
+
+    fn increment(
+        &self,
+        checkpoint: CheckpointId,
+        base: Option<&KeyedBase>,
+    ) -> Result<KeyedIncrement, StateError> {
+        self.increment(checkpoint, base)
+    }
+}
+
+/// How keyed state is written.
+#[derive(Clone, Debug)]
+pub(crate) enum KeyedForm {
+    /// In one piece, which belongs to the checkpoint alone.
+    Whole,
+    /// In parts, of which this checkpoint writes only what the given one does not have.
+    Parts { base: Option<Arc<KeyedBase>> },
+}
+
+/// State that was written for a checkpoint.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) snapshot: TaskSnapshot,
+    /// On what later checkpoints may build once this one is complete.
+    pub(crate) base: Option<KeyedBase>,
+}
 
 impl Snapshot {
     /// No state.
@@ -40,7 +90,7 @@ impl Snapshot {
         K: Serialize + Send + Sync + 'static,
         V: Serialize + Send + Sync + 'static,
     {
-        self.keyed = Some((state.range(), Box::new(move || Ok(state.encode()?))));
+        self.keyed = Some(Box::new(state));
         self
     }
 
@@ -68,61 +118,48 @@ impl Snapshot {
     }
 
     /// Writes the state and makes it durable.
-    pub(crate) async fn write(
-        self,
-        storage: Arc<dyn WorkerStorage>,
-        barrier: Barrier,
-        finished: bool,
-        cancelled: Arc<AtomicBool>,
-    ) -> Result<TaskSnapshot, String> {
+    pub(crate) async fn write(self, form: KeyedForm, mut writer: Writer) -> Result<Written, String> {
         let Self { preparations: _, keyed, elements } = self;
-        let mut snapshot = TaskSnapshot { finished, ..TaskSnapshot::default() };
-        // Nobody waits for the state of an aborted checkpoint any more.
-        let wanted = || if cancelled.load(Ordering::Relaxed) { Err("cancelled".to_owned()) } else { Ok(()) };
-        let write = async |bytes: Vec<u8>| -> Result<Option<StateHandle>, String> {
-            wanted()?;
-            store(&*storage, &barrier, bytes.into()).await.map_err(|error| chain(&error))
-        };
-        wanted()?;
-        if let Some((range, encode)) = keyed {
-            let bytes = encode().map_err(|error| error.to_string())?;
-            let keyed = |handle| KeyedHandle { range, state: KeyedState::Full(handle) };
-            snapshot.keyed = write(bytes).await?.map(keyed);
+        let mut snapshot = TaskSnapshot { finished: writer.finished, ..TaskSnapshot::default() };
+        let mut base = None;
+        writer.wanted()?;
+        if let Some(keyed) = keyed {
+            match form {
+                KeyedForm::Whole => {
+                    let bytes = keyed.encode().map_err(|error| chain(&error))?;
+                    let handle = writer.store(StateScope::Exclusive, &[bytes.into()]).await?;
+                    let whole =
+                        |handle| KeyedHandle { range: keyed.range(), state: KeyedState::Full(handle) };
+                    snapshot.keyed = handle.map(whole);
+                }
+                KeyedForm::Parts { base: earlier } => {
+                    let increment = keyed.increment(writer.barrier.checkpoint, earlier.as_deref());
+                    let increment = increment.map_err(|error| chain(&error))?;
+                    let handle = match increment.pieces() {
+                        [] => None,
+                        pieces => writer.store(StateScope::Shared, pieces).await?,
+                    };
+                    let (handle, later) = increment.finish(handle).map_err(|error| chain(&error))?;
+                    snapshot.keyed = Some(handle);
+                    base = Some(later);
+                }
+            }
         }
         if !elements.is_empty() {
             let count = u32::try_from(elements.len())
                 .map_err(|_| "too many elements of operator state".to_owned())?;
             let bytes = elements::encode(&elements).map_err(|error| chain(&error))?;
             let name = Name::new(ELEMENTS).map_err(|error| error.to_string())?;
-            snapshot.operator.extend(write(bytes).await?.map(|handle| OperatorHandle {
+            let handle = writer.store(StateScope::Exclusive, &[bytes.into()]).await?;
+            snapshot.operator.extend(handle.map(|handle| OperatorHandle {
                 name,
                 redistribution: Redistribution::Split,
                 elements: count,
                 handle,
             }));
         }
-        wanted()?;
-        // Only what survives the loss of power may be acknowledged.
-        if snapshot.handles().any(|handle| handle.file().is_some()) {
-            storage.sync(barrier.checkpoint, &barrier.location).await.map_err(|error| chain(&error))?;
-        }
-        Ok(snapshot)
-    }
-}
-
-async fn store(
-    storage: &dyn WorkerStorage,
-    barrier: &Barrier,
-    bytes: Bytes,
-) -> Result<Option<StateHandle>, StorageError> {
-    let mut stream = storage.create(barrier.checkpoint, &barrier.location, StateScope::Exclusive).await?;
-    match stream.write(bytes).await {
-        Ok(()) => stream.finish().await,
-        Err(error) => {
-            // The first error says what went wrong; what could not be removed goes with the checkpoint.
-            let _ = stream.abort().await;
-            Err(error)
-        }
+        writer.sync().await?;
+        Ok(Written { snapshot, base })
     }
 }
 
@@ -130,7 +167,7 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("preparations", &self.preparations.len())
-            .field("keyed", &self.keyed.as_ref().map(|(range, _)| range))
+            .field("keyed", &self.keyed.as_ref().map(|keyed| keyed.range()))
             .field("elements", &self.elements.len())
             .finish()
     }

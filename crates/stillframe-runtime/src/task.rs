@@ -6,13 +6,15 @@ use crate::gate::{Element, Input, InputGate};
 use crate::offload::{Lost, Offload};
 use crate::operator::{Operator, Record, Restored, Source, SourceStatus, Stateful, TaskContext};
 use crate::output::{Disconnected, Output};
+use crate::snapshot::{KeyedForm, Writer, Written};
 use crate::{TaskError, TaskResult};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stillframe_coordinator::Event as CoordinatorEvent;
-use stillframe_model::{Barrier, CheckpointId, TaskId, TaskSnapshot};
+use stillframe_model::{Barrier, CheckpointId, CheckpointKind, TaskId};
+use stillframe_state::KeyedHistory;
 use stillframe_storage::WorkerStorage;
 use stillframe_task::{Effect, Event, Gate, TaskMachine};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -46,7 +48,7 @@ impl From<Disconnected> for Stop {
 /// How the writing of captured state ended.
 pub(crate) struct Capture {
     checkpoint: CheckpointId,
-    result: Result<TaskSnapshot, CaptureError>,
+    result: Result<Written, CaptureError>,
 }
 
 enum CaptureError {
@@ -71,6 +73,8 @@ pub(crate) struct Task<T> {
     /// Answers when the preparations of the newest capture are done; is gone if they failed.
     pub(crate) prepared: Option<oneshot::Receiver<()>>,
     pub(crate) cancellations: BTreeMap<CheckpointId, Arc<AtomicBool>>,
+    /// What became of the keyed state that was written in parts. `None` if checkpoints are not incremental.
+    pub(crate) history: Option<KeyedHistory>,
     /// Whether all records were processed and the operator finished, in this attempt or before the restored checkpoint.
     pub(crate) finished: bool,
 }
@@ -141,6 +145,13 @@ impl<T: Record> Task<T> {
                         self.process(&mut *operator, records).await?;
                     }
                     Input::Element { channel, element: Element::Barrier(barrier) } => {
+                        // What was announced before this barrier was sent may have come between the two looks. A snapshot
+                        // that builds on a checkpoint which was replaced meanwhile would be refused.
+                        while let Ok(control) = self.control.try_recv() {
+                            if self.controlled(&mut *operator, Some(control)).await? {
+                                return Ok(());
+                            }
+                        }
                         self.step(&mut *operator, Event::Barrier { channel, barrier }).await?;
                     }
                     Input::Element { channel, element: Element::Cancel(checkpoint) } => {
@@ -224,7 +235,12 @@ impl<T: Record> Task<T> {
         let was_cancelled =
             self.cancellations.remove(&checkpoint).is_none_or(|flag| flag.load(Ordering::Relaxed));
         let snapshot = match result {
-            Ok(snapshot) => Some(snapshot),
+            Ok(Written { snapshot, base }) => {
+                if let Some((history, base)) = self.history.as_mut().zip(base).filter(|_| !was_cancelled) {
+                    history.written(checkpoint, base);
+                }
+                Some(snapshot)
+            }
             Err(CaptureError::Preparation(message)) => {
                 let message = format!("output could not be prepared for checkpoint {checkpoint}: {message}");
                 return Err(Stop::Failed(TaskError::message(message)));
@@ -268,8 +284,18 @@ impl<T: Record> Task<T> {
                     task: self.id,
                     reason,
                 })?,
-                Effect::Complete(checkpoint) => blocking(|| unit.notify_complete(checkpoint))?,
-                Effect::Aborted(checkpoint) => blocking(|| unit.notify_aborted(checkpoint))?,
+                Effect::Complete(checkpoint) => {
+                    if let Some(history) = &mut self.history {
+                        history.confirm(checkpoint);
+                    }
+                    blocking(|| unit.notify_complete(checkpoint))?;
+                }
+                Effect::Aborted(checkpoint) => {
+                    if let Some(history) = &mut self.history {
+                        history.abort(checkpoint);
+                    }
+                    blocking(|| unit.notify_aborted(checkpoint))?;
+                }
                 // Late and repeated messages are part of every abort; there is nothing to do about them.
                 Effect::Ignored(_) => {}
             }
@@ -292,7 +318,8 @@ impl<T: Record> Task<T> {
         let mut snapshot = unit.snapshot(checkpoint)?;
         let cancelled = Arc::new(AtomicBool::new(false));
         self.cancellations.insert(checkpoint, Arc::clone(&cancelled));
-        let (storage, offload, finished) = (Arc::clone(&self.storage), self.offload.clone(), self.finished);
+        let (form, offload) = (self.keyed_form(barrier.kind), self.offload.clone());
+        let writer = Writer::new(Arc::clone(&self.storage), barrier, self.finished, cancelled);
         let preparations = snapshot.take_preparations();
         let (done, prepared) = oneshot::channel();
         let earlier = self.prepared.replace(prepared);
@@ -300,7 +327,7 @@ impl<T: Record> Task<T> {
         self.captures.spawn(async move {
             let result = match prepare.await {
                 Ok(()) => {
-                    let written = offload.run(snapshot.write(storage, barrier, finished, cancelled)).await;
+                    let written = offload.run(snapshot.write(form, writer)).await;
                     let written = written.unwrap_or_else(|Lost| Err("writing the state panicked".into()));
                     written.map_err(CaptureError::State)
                 }
@@ -309,6 +336,16 @@ impl<T: Record> Task<T> {
             Capture { checkpoint, result }
         });
         Ok(())
+    }
+
+    /// How keyed state is written for a checkpoint of this kind. A savepoint belongs to somebody else, so it shares nothing.
+    fn keyed_form(&self, kind: CheckpointKind) -> KeyedForm {
+        match &self.history {
+            Some(history) if !kind.is_savepoint() => {
+                KeyedForm::Parts { base: history.confirmed().filter(|_| kind.may_build_on_earlier()) }
+            }
+            Some(_) | None => KeyedForm::Whole,
+        }
     }
 }
 

@@ -262,7 +262,7 @@ fn once_broken(told: &[CheckpointId]) -> TaskResult<SourceStatus> {
 #[tokio::test]
 async fn a_storage_that_fails_during_a_restore_uses_up_an_attempt() {
     let restart = RestartStrategy::FixedDelay { attempts: 2, delay: Duration::ZERO };
-    let shelf = Shelf::default().with_bad_survey(1);
+    let shelf = Shelf::default().with_bad_claim(1);
     let report = job(&shelf, once_broken).with_restart(restart).run().await.unwrap();
     assert_eq!(
         (report.status, report.attempts),
@@ -270,7 +270,7 @@ async fn a_storage_that_fails_during_a_restore_uses_up_an_attempt() {
         "the attempt between them did not begin"
     );
 
-    let ended = job(&Shelf::default().with_bad_survey(0), once_broken).with_restart(restart).run().await;
+    let ended = job(&Shelf::default().with_bad_claim(0), once_broken).with_restart(restart).run().await;
     assert!(
         matches!(ended, Err(JobError::Storage(_))),
         "a job that cannot even begin says so at once: {ended:?}"
@@ -282,7 +282,7 @@ async fn what_a_run_killed_at_its_end_left_behind_is_removed() {
     let shelf = Shelf::default().killed_at_its_end();
     let report = job(&shelf, once_broken).run().await.unwrap();
     assert_eq!((report.status, report.attempts), (JobStatus::Finished, 0));
-    assert_eq!(shelf.completed(), []);
+    assert_eq!(shelf.residue(), []);
 }
 
 #[tokio::test]

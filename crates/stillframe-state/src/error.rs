@@ -1,4 +1,5 @@
 use stillframe_metadata::FormatError;
+use stillframe_model::Name;
 
 /// State could not be written or read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,5 +32,13 @@ pub enum StateError {
         found: u16,
         /// Where it belongs.
         expected: u16,
+    },
+    /// A part of incremental state is not what was written, or not what the other parts say of it.
+    #[error("part {part} of keyed state {problem}")]
+    Part {
+        /// Its name.
+        part: Name,
+        /// What is wrong with it.
+        problem: String,
     },
 }

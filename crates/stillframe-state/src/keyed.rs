@@ -1,9 +1,16 @@
+//! What a task remembers for each key.
+
+mod snapshot;
+
+pub use snapshot::KeyedSnapshot;
+pub(crate) use snapshot::{Content, Record};
+
 use crate::key_group::key_group;
 use crate::{KeyHash, StateError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use stillframe_metadata::frame::{self, RecordKind};
 use stillframe_model::KeyGroupRange;
 
@@ -30,22 +37,13 @@ pub struct KeyedState<K, V> {
     max_parallelism: u16,
     /// One for each key group of the range. Shared with snapshots until it is changed.
     groups: Vec<Arc<BTreeMap<K, V>>>,
+    /// From which record a group was read. It holds as long as the group is the one that it names: every change makes
+    /// another one of it.
+    origins: Vec<Option<Origin<K, V>>>,
 }
 
-/// The state as it was when it was captured. Encoding it can take its time, on any thread.
-#[derive(Debug)]
-pub struct KeyedSnapshot<K, V> {
-    range: KeyGroupRange,
-    max_parallelism: u16,
-    groups: Vec<Arc<BTreeMap<K, V>>>,
-}
-
-/// How it is written: the groups that hold anything, in ascending order.
-#[derive(Serialize)]
-struct Written<'a, K, V> {
-    max_parallelism: u16,
-    groups: Vec<(u16, Vec<(&'a K, &'a V)>)>,
-}
+/// The group that was read, and the record that it was read from.
+type Origin<K, V> = (Weak<BTreeMap<K, V>>, Record);
 
 #[derive(Deserialize)]
 struct Read<K, V> {
@@ -61,8 +59,9 @@ where
     /// State without a value, for the keys in these groups.
     #[must_use]
     pub fn new(range: KeyGroupRange, max_parallelism: u16) -> Self {
-        let groups = (range.start..=range.end).map(|_| Arc::default()).collect();
-        Self { range, max_parallelism, groups }
+        let groups: Vec<_> = (range.start..=range.end).map(|_| Arc::default()).collect();
+        let origins = groups.iter().map(|_| None).collect();
+        Self { range, max_parallelism, groups, origins }
     }
 
     /// The state in `parts`, as [`KeyedSnapshot::encode`] wrote them, as far as it falls into the range. Parts of
@@ -85,19 +84,34 @@ where
                     expected: max_parallelism,
                 });
             }
+            let record = Record::of(part);
             for (found, entries) in read.groups {
-                for (key, value) in entries {
-                    let expected = key_group(key.key_hash(), max_parallelism);
-                    if found != expected {
-                        return Err(StateError::MisplacedKey { found, expected });
-                    }
-                    if let Some(group) = state.group_mut(expected) {
-                        group.insert(key, value);
-                    }
-                }
+                state.read_group(found, entries, record)?;
             }
         }
         Ok(state)
+    }
+
+    /// Takes in a group of a record.
+    fn read_group(
+        &mut self,
+        found: u16,
+        entries: Vec<(K, V)>,
+        record: Option<Record>,
+    ) -> Result<(), StateError> {
+        let expected = |key: &K| key_group(key.key_hash(), self.max_parallelism);
+        if let Some(expected) = entries.iter().map(|(key, _)| expected(key)).find(|group| *group != found) {
+            return Err(StateError::MisplacedKey { found, expected });
+        }
+        let Some(place) = self.place(found) else { return Ok(()) };
+        let (Some(group), Some(origin)) = (self.groups.get_mut(place), self.origins.get_mut(place)) else {
+            return Ok(());
+        };
+        // A group that comes from two records is not what either of them holds.
+        let is_first = group.is_empty();
+        Arc::make_mut(group).extend(entries);
+        *origin = record.filter(|_| is_first).map(|record| (Arc::downgrade(group), record));
+        Ok(())
     }
 
     /// The value of a key.
@@ -140,11 +154,12 @@ where
     /// Captures the state as it is now. Takes time for one pointer per key group, however much state there is.
     #[must_use]
     pub fn snapshot(&self) -> KeyedSnapshot<K, V> {
-        KeyedSnapshot {
-            range: self.range,
-            max_parallelism: self.max_parallelism,
-            groups: self.groups.clone(),
-        }
+        let still = |group: &Arc<_>, (origin, record): &(Weak<_>, Record)| {
+            std::ptr::addr_eq(origin.as_ptr(), Arc::as_ptr(group)).then_some(*record)
+        };
+        let origins = self.groups.iter().zip(&self.origins);
+        let origins = origins.map(|(group, origin)| origin.as_ref().and_then(|origin| still(group, origin)));
+        KeyedSnapshot::new(self.range, self.max_parallelism, self.groups.clone(), origins.collect())
     }
 
     fn group_of(&self, key: &K) -> u16 {
@@ -167,92 +182,5 @@ where
     }
 }
 
-impl<K: Serialize, V: Serialize> KeyedSnapshot<K, V> {
-    /// The key groups in it.
-    #[must_use]
-    pub fn range(&self) -> KeyGroupRange {
-        self.range
-    }
-
-    /// The state as bytes.
-    ///
-    /// # Errors
-    /// If it is too large for one record, or a key or value has no encoding.
-    pub fn encode(&self) -> Result<Vec<u8>, StateError> {
-        let groups =
-            (self.range.start..=self.range.end).zip(&self.groups).filter(|(_, group)| !group.is_empty());
-        let groups = groups.map(|(number, group)| (number, group.iter().collect())).collect();
-        frame::seal(RecordKind::KeyedState, &Written { max_parallelism: self.max_parallelism, groups })
-            .map_err(|source| StateError::Format { state: "keyed state", source })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key_group::range_of;
-
-    type Counts = KeyedState<String, u64>;
-
-    const ALL: KeyGroupRange = KeyGroupRange { start: 0, end: 127 };
-
-    fn counts(keys: u64) -> Counts {
-        let mut state = Counts::new(ALL, 128);
-        for key in 0..keys {
-            state.insert(format!("key {key}"), key);
-        }
-        state
-    }
-
-    #[test]
-    fn what_happens_after_the_capture_is_not_in_it() {
-        let mut state = counts(500);
-        let before: BTreeMap<_, _> = state.iter().map(|(key, value)| (key.clone(), *value)).collect();
-        let snapshot = state.snapshot();
-        for key in 0..500 {
-            *state.get_or_default(format!("key {key}")) += 1;
-        }
-        state.remove(&"key 7".into());
-        state.insert("new".into(), 1);
-        let restored = Counts::restore(ALL, 128, [snapshot.encode().unwrap().as_slice()]).unwrap();
-        let after: BTreeMap<_, _> = restored.iter().map(|(key, value)| (key.clone(), *value)).collect();
-        assert_eq!(after, before);
-    }
-
-    #[test]
-    fn two_subtasks_become_three_and_no_key_is_lost_or_doubled() {
-        let whole = counts(500).snapshot().encode().unwrap();
-        let divide = |parts: &[Vec<u8>], parallelism| -> Vec<Counts> {
-            let part = |subtask| range_of(subtask, parallelism, 128);
-            (0..parallelism)
-                .map(|subtask| Counts::restore(part(subtask), 128, parts.iter().map(Vec::as_slice)).unwrap())
-                .collect()
-        };
-        let two = divide(&[whole], 2);
-        let three =
-            divide(&two.iter().map(|state| state.snapshot().encode().unwrap()).collect::<Vec<_>>(), 3);
-        let mut keys: Vec<_> = three.iter().flat_map(|state| state.iter().map(|(_, value)| *value)).collect();
-        keys.sort_unstable();
-        assert_eq!(keys, (0..500).collect::<Vec<_>>());
-        assert!(three.iter().all(|state| state.iter().count() > 100));
-    }
-
-    #[test]
-    fn foreign_state_is_refused() {
-        let bytes = counts(3).snapshot().encode().unwrap();
-        let found = |result: Result<Counts, StateError>| result.unwrap_err().to_string();
-        let other = KeyGroupRange { start: 0, end: 63 };
-        assert!(found(Counts::restore(other, 64, [bytes.as_slice()])).contains("max parallelism 128"));
-        let misplaced = Written { max_parallelism: 128, groups: vec![(0, vec![(&"key 1", &1_u64)])] };
-        let misplaced = frame::seal(RecordKind::KeyedState, &misplaced).unwrap();
-        assert!(found(Counts::restore(ALL, 128, [misplaced.as_slice()])).contains("stands in group 0"));
-        assert!(Counts::restore(ALL, 128, [&bytes[1..]]).is_err());
-    }
-
-    #[test]
-    #[should_panic(expected = "is the input exchanged by this key?")]
-    fn a_key_of_another_subtask_is_a_bug_of_the_job() {
-        let mut state = Counts::new(KeyGroupRange { start: 0, end: 0 }, 128);
-        (0..9).for_each(|key| *state.get_or_default(format!("key {key}")) += 1);
-    }
-}
+mod tests;

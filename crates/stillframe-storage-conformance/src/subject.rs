@@ -12,6 +12,12 @@ pub(crate) type Encode = Arc<dyn Fn(&CheckpointMetadata) -> Bytes + Send + Sync>
 
 type Rebuild = Box<dyn Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError>>;
 
+type List = Box<dyn Fn() -> Vec<String>>;
+type Put = Box<dyn Fn(JobId, CheckpointId) -> String>;
+type Damage = Box<dyn Fn(&str)>;
+type Outage = Box<dyn Fn(bool)>;
+type Relocate = Box<dyn Fn(&Pointer) -> Pointer>;
+
 /// What a storage may leave out. It then refuses what belongs to it, in the way that the traits say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -34,12 +40,12 @@ pub struct Subject {
     rebuild: Rebuild,
     lacking: BTreeMap<Capability, String>,
     metadata: Encode,
-    residue: Option<Box<dyn Fn() -> Vec<String>>>,
+    residue: Option<List>,
     savepoint_target: Option<String>,
-    foreign: Option<Box<dyn Fn(JobId, CheckpointId) -> String>>,
-    damage: Option<Box<dyn Fn(&str)>>,
-    outage: Option<Box<dyn Fn(bool)>>,
-    relocation: Option<Box<dyn Fn(&Pointer) -> Pointer>>,
+    foreign: Option<Put>,
+    damage: Option<Damage>,
+    outage: Option<Outage>,
+    relocation: Option<Relocate>,
     kept: Vec<Box<dyn Any>>,
 }
 

@@ -88,6 +88,8 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 .with_detail("a checkpoint lies at the place that follows from its id"));
             }
         };
+        // Whoever does not hold the job leaves nothing behind.
+        self.0.tenure.view().await?;
         let one = Retained {
             checkpoint,
             location: None,
@@ -186,6 +188,8 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 .with_detail("an earlier coordinator began it; a sweep removes what nobody needs of it"));
             }
         }
+        // What tasks still hold of it is let go first, and what they bring later is refused.
+        self.0.locations.discard(checkpoint, location);
         // What is shared goes last: its metadata may have been published before the register refused it, and must not
         // survive what it refers to.
         disposal::dispose(&place, &BTreeSet::new()).await?;
@@ -198,6 +202,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
     async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
         let view = self.0.tenure.view().await?;
         refuse_retained(view.retained(checkpoint).is_some(), checkpoint)?;
+        self.0.locations.discard(checkpoint, &LocationReference::Default);
         match view.dropped(checkpoint).filter(|one| one.location.is_some()) {
             None => disposal::dispose(&self.0.checkpoint(checkpoint), &BTreeSet::new()).await?,
             Some(claimed) => {

@@ -25,8 +25,10 @@ mod disposal;
 mod failure;
 mod layout;
 mod live;
+mod locations;
 #[cfg(test)]
 mod map_store;
+mod mark;
 mod pieces;
 mod place;
 mod pointer;

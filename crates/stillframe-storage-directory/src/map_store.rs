@@ -4,6 +4,7 @@
 use crate::{BlobStores, DirectoryStorage, Entropy};
 use async_trait::async_trait;
 use bytes::Bytes;
+use core::task::Poll;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ pub(crate) struct Medium {
     objects: Arc<Mutex<BTreeMap<String, Option<Bytes>>>>,
     settled: Arc<Mutex<Vec<String>>>,
     script: Arc<Mutex<Script>>,
+    /// How many unique numbers were drawn.
+    drawn: Arc<AtomicU64>,
     /// Held by every writer that is neither finished nor dropped.
     open: Arc<()>,
 }
@@ -31,13 +34,15 @@ struct Script {
     failing: Option<usize>,
     /// The operation that never returns.
     hanging: Option<usize>,
+    /// Whether every operation lets others go first.
+    yields: bool,
     /// Whether an object appears only when it is finished.
     shows_whole_objects_only: bool,
 }
 
 impl Medium {
     pub(crate) fn storage(&self, directory: &str) -> DirectoryStorage {
-        DirectoryStorage::new(Arc::new(self.clone()), Arc::new(Counter::default()), directory)
+        DirectoryStorage::new(Arc::new(self.clone()), Arc::new(self.clone()), directory)
     }
 
     pub(crate) fn put(&self, address: &str, bytes: &'static [u8]) {
@@ -77,6 +82,12 @@ impl Medium {
         self
     }
 
+    /// The same medium, where every operation lets others go first.
+    pub(crate) fn yielding(self) -> Self {
+        self.script().yields = true;
+        self
+    }
+
     /// Makes the operation with this number fail, counted from 0 and from now on.
     pub(crate) fn fail_at(&self, number: usize) {
         let mut script = self.script();
@@ -106,12 +117,15 @@ impl Medium {
     }
 
     async fn operate(&self, operation: &'static str, address: &str) -> Result<(), StorageError> {
-        let (fails, hangs) = {
+        let (fails, hangs, yields) = {
             let mut script = self.script();
             let number = Some(script.operations.len());
             script.operations.push(operation);
-            (script.failing == number, script.hanging == number)
+            (script.failing == number, script.hanging == number, script.yields)
         };
+        if yields {
+            yield_once().await;
+        }
         if hangs {
             core::future::pending::<()>().await;
         }
@@ -127,6 +141,20 @@ impl Medium {
     }
 }
 
+/// Is woken at once, but not before others that wait.
+async fn yield_once() {
+    let mut has_yielded = false;
+    core::future::poll_fn(|context| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl BlobStores for Medium {
     fn at(&self, address: &str) -> Result<Arc<dyn BlobStore>, StorageError> {
         if address.contains(':') {
@@ -140,12 +168,9 @@ impl BlobStores for Medium {
     }
 }
 
-#[derive(Debug, Default)]
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
+impl Entropy for Medium {
     fn draw(&self) -> Result<u128, StorageError> {
-        Ok(u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
+        Ok(u128::from(self.drawn.fetch_add(1, Ordering::Relaxed)))
     }
 }
 

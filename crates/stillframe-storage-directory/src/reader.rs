@@ -1,13 +1,15 @@
 //! State that is read back, of which nothing is given out before it was checked.
 
 use crate::blocks::{BLOCK, ExpectedChecksums, table_len};
+use crate::mark::{MARK_LEN, mark};
 use async_trait::async_trait;
 use bytes::Bytes;
-use stillframe_model::{Crc32c, FileHandle, SegmentHandle};
+use stillframe_model::{Crc32c, FileHandle, Name, SegmentHandle};
 use stillframe_storage::{BlobPath, BlobReader, BlobStore, ErrorKind, StateReader, StorageError};
 
-/// The largest piece that is read and given out at once, in bytes. A multiple of a block.
-const PIECE: u64 = 16 * BLOCK as u64;
+/// The largest piece that is read and given out at once, in bytes: whole blocks, and no more than a processor
+/// keeps close by between reading and checking them.
+const PIECE: u64 = 4 * BLOCK as u64;
 
 /// State in a file, alone or with others.
 #[derive(Debug)]
@@ -29,16 +31,17 @@ impl StateFileReader {
         path: &BlobPath,
         file: &FileHandle,
     ) -> Result<Self, StorageError> {
-        let (blob, address) = (blobs.open(path).await?, blobs.locate(path));
+        let (mut blob, address) = (blobs.open(path).await?, blobs.locate(path));
         let (found, table) = (blob.len(), table_len(file.len));
-        if file.len.checked_add(table) != Some(found) {
+        if file.len.checked_add(table).and_then(|len| len.checked_add(MARK_LEN)) != Some(found) {
             let detail = format!(
-                "expected exactly {} bytes of state and {table} of checksums, found {found} in all",
+                "expected exactly {MARK_LEN} bytes of mark, {} of state and {table} of checksums, found {found} in all",
                 file.len
             );
             return Err(corrupt(address, detail));
         }
-        Self::checked(blob, address, 0, file.len, file.crc).await
+        check_mark(&mut *blob, &address, &file.file.name).await?;
+        Self::checked(blob, address, MARK_LEN, file.len, file.crc).await
     }
 
     /// One of the states that a file holds.
@@ -47,16 +50,17 @@ impl StateFileReader {
         path: &BlobPath,
         segment: &SegmentHandle,
     ) -> Result<Self, StorageError> {
-        let SegmentHandle { file: _, offset, len, crc } = *segment;
-        let (blob, address) = (blobs.open(path).await?, blobs.locate(path));
+        let SegmentHandle { ref file, offset, len, crc } = *segment;
+        let (mut blob, address) = (blobs.open(path).await?, blobs.locate(path));
         let (found, table) = (blob.len(), table_len(len));
         let end = offset.checked_add(len).and_then(|end| end.checked_add(table));
-        if end.is_none_or(|end| end > found) {
+        if offset < MARK_LEN || end.is_none_or(|end| end > found) {
             let detail = format!(
                 "expected {len} bytes of state and {table} of checksums from offset {offset} on, found {found} in all"
             );
             return Err(corrupt(address, detail));
         }
+        check_mark(&mut *blob, &address, &file.name).await?;
         Self::checked(blob, address, offset, len, crc).await
     }
 
@@ -107,6 +111,15 @@ impl StateFileReader {
         }
         Ok(())
     }
+}
+
+/// Whether the file is the one that its name says. There are enough bytes for that.
+async fn check_mark(blob: &mut dyn BlobReader, address: &str, name: &Name) -> Result<(), StorageError> {
+    let found = read_exactly(blob, address, 0, MARK_LEN).await?;
+    if found == mark(name) {
+        return Ok(());
+    }
+    Err(corrupt(address.to_owned(), "it does not begin with the mark of this file: it is another one".into()))
 }
 
 #[async_trait]

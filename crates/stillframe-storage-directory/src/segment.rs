@@ -1,15 +1,16 @@
 //! The file into which the states of all tasks of a worker go that are too large for the metadata and too small
 //! for a file of their own.
 //!
-//! Appending only reserves a place; the bytes wait in memory until somebody syncs or too many of them wait. So
-//! nobody who appends waits for the medium while another caller's sync is under way, and the next sync covers
-//! everything that came meanwhile: the work of a sync is shared by all who wait for it.
+//! Appending only reserves a place; the bytes wait in memory until somebody syncs or too many of them wait, and
+//! until then there is not even a file. So nobody who appends waits for the medium while another caller's sync is
+//! under way, and the next sync covers everything that came meanwhile: all who wait share its work.
 
 use crate::blocks::Sealed;
+use crate::layout;
+use crate::mark::{MARK_LEN, mark};
 use crate::pieces::Pieces;
 use crate::place::Place;
 use crate::seam::Entropy;
-use crate::{layout, state_file};
 use bytes::Bytes;
 use futures_util::lock::Mutex as AsyncMutex;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,9 @@ use stillframe_storage::{BlobWriter, ErrorKind, StorageError};
 
 /// How many bytes may wait in memory before whoever appends has to write them out.
 const WAITING: usize = 1024 * 1024;
+
+/// The unit in which most media take bytes.
+const PAGE: usize = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -32,7 +36,7 @@ pub(crate) struct Segment {
 /// Where the next state goes, and what has not gone to the medium yet.
 #[derive(Debug, Default)]
 struct Tail {
-    /// The file that states go to, and its length with what waits.
+    /// The name of the file that states go to, and its length with what waits.
     open: Option<(Name, u64)>,
     waiting: Pieces,
     /// How many bytes were ever appended, in all files together.
@@ -43,6 +47,7 @@ struct Tail {
 
 #[derive(Debug)]
 enum Slot {
+    /// There is no file yet with the name in `Tail::open`, if there is one.
     Closed,
     Open(Box<dyn BlobWriter>),
     /// Something failed, or was given up half-way. It is not known what the file holds.
@@ -61,19 +66,18 @@ impl Segment {
         sealed: Sealed,
     ) -> Result<SegmentHandle, StorageError> {
         let Sealed { len, crc, table } = sealed;
-        let (mut bytes, total) = (state, len + table.len() as u64);
-        bytes.push(table);
-        let (name, offset, is_full) = loop {
-            if let Some(place) = self.tail().push(&mut bytes, total) {
-                break place;
-            }
-            self.open().await?;
+        let (handle, waiting) = {
+            let mut tail = self.tail();
+            let (name, offset) = tail.reserve(len + table.len() as u64, &*self.entropy)?;
+            state.into_iter().for_each(|piece| tail.waiting.push(piece));
+            tail.waiting.push(table);
+            let file = StateFile { directory: StateDirectory::Exclusive, name };
+            (SegmentHandle { file, offset, len, crc }, tail.waiting.len())
         };
-        if is_full {
+        if waiting >= WAITING {
             self.write_out().await?;
         }
-        let file = StateFile { directory: StateDirectory::Exclusive, name };
-        Ok(SegmentHandle { file, offset, len, crc })
+        Ok(handle)
     }
 
     /// Makes durable what was appended before.
@@ -87,7 +91,7 @@ impl Segment {
             // Whoever held the lock has done it for us.
             return Ok(());
         }
-        let mut writer = self.take(&mut slot)?;
+        let mut writer = self.take(&mut slot).await?;
         let (waiting, covered) = self.tail().take_waiting();
         write(&mut *writer, waiting).await?;
         if writer.sync().await? {
@@ -103,16 +107,13 @@ impl Segment {
     /// Makes durable what was appended before, and lets go of the file. What comes later goes to another one.
     pub(crate) async fn close(&self) -> Result<(), StorageError> {
         let mut slot = self.writer.lock().await;
-        if matches!(*slot, Slot::Closed) {
+        if self.tail().close_if_durable() {
+            // Finishing the file would cost one more sync. The medium keeps what was synced.
+            *slot = Slot::Closed;
             return Ok(());
         }
-        let writer = self.take(&mut slot)?;
-        if self.tail().close_if_durable() {
-            // Finishing it would cost one more sync. The medium keeps what was synced.
-            drop(writer);
-        } else {
-            self.finish(writer).await?;
-        }
+        let writer = self.take(&mut slot).await?;
+        self.finish(writer).await?;
         *slot = Slot::Closed;
         Ok(())
     }
@@ -131,27 +132,12 @@ impl Segment {
         tail.durable == tail.appended
     }
 
-    async fn open(&self) -> Result<(), StorageError> {
-        let mut slot = self.writer.lock().await;
-        if self.tail().open.is_some() {
-            return Ok(());
-        }
-        if matches!(*slot, Slot::Broken) {
-            return Err(self.broken());
-        }
-        let Place { blobs, directory } = &self.place;
-        let (name, writer) = state_file::begin(&**blobs, directory, &*self.entropy, layout::segment).await?;
-        *slot = Slot::Open(writer);
-        self.tail().open = Some((name, 0));
-        Ok(())
-    }
-
     async fn write_out(&self) -> Result<(), StorageError> {
         let mut slot = self.writer.lock().await;
         if self.tail().waiting.len() < WAITING {
             return Ok(());
         }
-        let mut writer = self.take(&mut slot)?;
+        let mut writer = self.take(&mut slot).await?;
         let (waiting, _) = self.tail().take_waiting();
         write(&mut *writer, waiting).await?;
         *slot = Slot::Open(writer);
@@ -174,11 +160,15 @@ impl Segment {
 
     /// The writer, for an operation that puts it back when it has succeeded. Until then, and so also when it
     /// fails or its future is dropped, the segment counts as broken.
-    fn take(&self, slot: &mut Slot) -> Result<Box<dyn BlobWriter>, StorageError> {
-        match core::mem::replace(slot, Slot::Broken) {
-            Slot::Open(writer) => Ok(writer),
-            Slot::Closed | Slot::Broken => Err(self.broken()),
-        }
+    async fn take(&self, slot: &mut Slot) -> Result<Box<dyn BlobWriter>, StorageError> {
+        let name = match core::mem::replace(slot, Slot::Broken) {
+            Slot::Open(writer) => return Ok(writer),
+            Slot::Closed => self.tail().open.as_ref().map(|(name, _)| name.clone()),
+            Slot::Broken => None,
+        };
+        // The name is in handles already. Should somebody have taken it, against all odds, no other one will do.
+        let name = name.ok_or_else(|| self.broken())?;
+        self.place.blobs.create(&self.place.join(name)).await
     }
 
     fn broken(&self) -> StorageError {
@@ -192,15 +182,20 @@ impl Segment {
 }
 
 impl Tail {
-    /// Takes the bytes over, `total` in all, if there is a file for them. Gives its name, where in it they
-    /// begin, and whether too many wait now.
-    fn push(&mut self, bytes: &mut Vec<Bytes>, total: u64) -> Option<(Name, u64, bool)> {
-        let (name, end) = self.open.as_mut()?;
+    /// A place for `total` bytes, which the caller lets wait: the name of the file, and where in it they begin.
+    fn reserve(&mut self, total: u64, entropy: &dyn Entropy) -> Result<(Name, u64), StorageError> {
+        let (name, end) = match &mut self.open {
+            Some(open) => open,
+            none => {
+                let name = layout::segment(entropy.draw()?);
+                self.waiting.push(mark(&name));
+                none.insert((name, MARK_LEN))
+            }
+        };
         let offset = *end;
         *end += total;
         self.appended += total;
-        bytes.drain(..).for_each(|piece| self.waiting.push(piece));
-        Some((name.clone(), offset, self.waiting.len() >= WAITING))
+        Ok((name.clone(), offset))
     }
 
     /// What waits, and how many bytes are appended up to its end.
@@ -217,9 +212,21 @@ impl Tail {
     }
 }
 
+/// Writes pieces as they are if each is a number of whole pages, and together otherwise: writes that begin within
+/// a page cost more than copying.
 async fn write(writer: &mut dyn BlobWriter, pieces: Vec<Bytes>) -> Result<(), StorageError> {
-    for piece in pieces {
-        writer.write(piece).await?;
+    if pieces.iter().all(|piece| piece.len().is_multiple_of(PAGE)) {
+        for piece in pieces {
+            writer.write(piece).await?;
+        }
+        return Ok(());
     }
-    Ok(())
+    let mut joined = Vec::new();
+    for piece in pieces {
+        joined.extend_from_slice(&piece);
+        if joined.len() >= WAITING {
+            writer.write(Bytes::from(core::mem::take(&mut joined))).await?;
+        }
+    }
+    if joined.is_empty() { Ok(()) } else { writer.write(Bytes::from(joined)).await }
 }

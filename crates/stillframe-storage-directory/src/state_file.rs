@@ -1,6 +1,7 @@
 //! Files of state on their way to a medium.
 
 use crate::blocks::BlockChecksums;
+use crate::mark::mark;
 use crate::seam::Entropy;
 use bytes::Bytes;
 use stillframe_model::{FileHandle, Name, StateDirectory, StateFile};
@@ -9,7 +10,7 @@ use stillframe_storage::{BlobPath, BlobStore, BlobWriter, ErrorKind, StorageErro
 /// How many names are tried before a clash is believed to be something else than chance.
 const NAME_ATTEMPTS: usize = 10;
 
-/// Begins an object in `directory` under a name that nobody has used.
+/// Begins an object in `directory` under a name that nobody has used, with its mark.
 pub(crate) async fn begin(
     blobs: &dyn BlobStore,
     directory: &BlobPath,
@@ -20,7 +21,10 @@ pub(crate) async fn begin(
     loop {
         let name = name_of(entropy.draw()?);
         match blobs.create(&directory.join(name.clone())).await {
-            Ok(writer) => return Ok((name, writer)),
+            Ok(mut writer) => {
+                writer.write(mark(&name)).await?;
+                return Ok((name, writer));
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < NAME_ATTEMPTS => attempt += 1,
             Err(error) => return Err(error),
         }

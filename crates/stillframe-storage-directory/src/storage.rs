@@ -1,4 +1,5 @@
 use crate::coordinator::DirectoryCoordinator;
+use crate::locations::WritableLocations;
 use crate::place::Place;
 use crate::register::Retained;
 use crate::seam::{BlobStores, Entropy};
@@ -53,7 +54,13 @@ impl DirectoryStorage {
         // first checkpoint.
         blobs.list(&layout::job(job)).await?;
         let tenure = Tenure::new(job, Arc::clone(&blobs));
-        let directory = Arc::new(JobDirectory { job, blobs, tenure, storage: self.clone() });
+        let directory = Arc::new(JobDirectory {
+            job,
+            blobs,
+            tenure,
+            storage: self.clone(),
+            locations: WritableLocations::default(),
+        });
         let worker = Arc::new(DirectoryWorker::new(Arc::clone(&directory)));
         Ok(Arc::new(DirectoryAccess { directory, worker }))
     }
@@ -76,6 +83,8 @@ pub(crate) struct JobDirectory {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) tenure: Tenure,
     storage: DirectoryStorage,
+    /// Where this process writes state.
+    pub(crate) locations: WritableLocations,
 }
 
 impl JobDirectory {
@@ -142,7 +151,6 @@ impl DirectoryStorage {
 #[derive(Debug)]
 struct DirectoryAccess {
     directory: Arc<JobDirectory>,
-    /// One for all tasks of the process: their states go into the same segments.
     worker: Arc<DirectoryWorker>,
 }
 

@@ -82,9 +82,14 @@ impl Tenure {
                 _ => {}
             }
         }
-        let (hint, has_entries) = self.store.look().await?;
-        if !has_entries {
-            self.refuse_without_entries().await?;
+        let (mut hint, has_entries) = self.store.look().await?;
+        if !has_entries && let Err(refusal) = self.refuse_without_entries().await {
+            // Somebody may have begun between the two looks.
+            let (newer, has_entries) = self.store.look().await?;
+            if !has_entries {
+                return Err(refusal);
+            }
+            hint = newer;
         }
         let mut register = Register::new(*job, token);
         let step = register.claim(hint);

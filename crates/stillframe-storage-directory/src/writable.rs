@@ -10,7 +10,7 @@ use crate::state_file::{self, StateFileWriter};
 use bytes::Bytes;
 use std::sync::Arc;
 use stillframe_model::{CheckpointId, StateDirectory, StateHandle};
-use stillframe_storage::{StateScope, StorageError};
+use stillframe_storage::{ErrorKind, StateScope, StorageError};
 
 /// Larger state gets a file of its own, in bytes: in a segment it would make everybody else wait.
 const LARGE: usize = 1024 * 1024;
@@ -107,6 +107,14 @@ impl WritableLocation {
     /// Whether it holds nothing that might still get lost.
     pub(crate) fn is_durable(&self) -> bool {
         !self.has_failed() && self.segment.is_durable()
+    }
+
+    /// Fails what tasks do here from now on, because the checkpoint is being removed.
+    pub(crate) fn discard(&self) {
+        let discarded = StorageError::new(ErrorKind::Other, "write", "state")
+            .with_detail(format!("checkpoint {} was discarded", self.checkpoint));
+        self.failure.record(&discarded);
+        self.give_up();
     }
 
     /// Lets go of the segment after a failure.

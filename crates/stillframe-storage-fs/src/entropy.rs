@@ -1,9 +1,9 @@
 use stillframe_storage::{ErrorKind, StorageError};
 use stillframe_storage_directory::Entropy;
 
-/// The random numbers of the operating system.
-#[derive(Debug)]
-pub(crate) struct SystemEntropy;
+/// The random numbers of the operating system, from which names are drawn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn draw(&self) -> Result<u128, StorageError> {

@@ -44,6 +44,7 @@ mod tests;
 mod volume;
 
 pub use blobs::LocalStores;
+pub use entropy::SystemEntropy;
 pub use on_disk::StorageOnDisk;
 pub use stillframe_model::Durability;
 pub use storage::FileSystemCheckpointStorage;

@@ -64,11 +64,19 @@ pub trait CompletedLocation: Debug + Send + Sync + 'static {
             return Ok(first);
         }
         let all = usize::try_from(reader.len()).map_err(|_| too_large(reader.len()))?;
+        if first.len() > all {
+            return Err(StorageError::new(ErrorKind::Corrupt, "read state", self.pointer().as_str())
+                .with_detail(format!("expected {all} bytes, found {}", first.len())));
+        }
         let mut bytes = Vec::new();
         // By now the storage has compared the length with what is really there.
         bytes.try_reserve_exact(all).map_err(|error| too_large(reader.len()).with_source(error))?;
         bytes.extend_from_slice(&first);
         while let Some(next) = reader.next().await? {
+            if next.len() > all - bytes.len() {
+                return Err(StorageError::new(ErrorKind::Corrupt, "read state", self.pointer().as_str())
+                    .with_detail(format!("expected {all} bytes, and there are more")));
+            }
             bytes.extend_from_slice(&next);
         }
         Ok(Bytes::from(bytes))

@@ -10,9 +10,14 @@ pub fn builtin_storages() -> StorageRegistry {
     let mut registry = StorageRegistry::new();
     #[cfg(feature = "memory")]
     registry.register(stillframe_model::StorageDescriptor::JOB_MANAGER, |descriptor| {
-        Ok(std::sync::Arc::new(stillframe_storage_memory::JobManagerCheckpointStorage::from_descriptor(
-            descriptor,
-        )?))
+        let storage = stillframe_storage_memory::JobManagerCheckpointStorage::from_descriptor(descriptor)?;
+        // Its savepoints, and the metadata of its checkpoints where that is wished, are files.
+        #[cfg(feature = "fs")]
+        let storage = storage.with_files(
+            std::sync::Arc::new(stillframe_storage_fs::LocalStores::new()),
+            std::sync::Arc::new(stillframe_storage_fs::SystemEntropy),
+        );
+        Ok(std::sync::Arc::new(storage))
     });
     #[cfg(feature = "fs")]
     registry.register(stillframe_model::StorageDescriptor::FILE_SYSTEM, |descriptor| {

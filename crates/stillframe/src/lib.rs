@@ -27,6 +27,7 @@
 //! | [`model`], [`metadata`] | the nouns, and what is on disk | |
 //! | `memory` | `JobManagerCheckpointStorage` | `memory` |
 //! | `fs` | `FileSystemCheckpointStorage` | `fs` |
+//! | `custom` | `CustomCheckpointStorage`: a storage of somebody else, behind a guard | `custom` |
 //! | `runtime`, `state` | the embedded job runner and the state of its operators | `runtime` |
 //! | `runtime::sink` | files that are committed with the checkpoints | `file-sink` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -41,6 +42,8 @@ pub use stillframe_runtime as runtime;
 pub use stillframe_state as state;
 pub use stillframe_storage as storage;
 pub use stillframe_storage_directory as storage_directory;
+#[cfg(feature = "custom")]
+pub use stillframe_storage_custom as custom;
 #[cfg(feature = "fs")]
 pub use stillframe_storage_fs as fs;
 #[cfg(feature = "memory")]

@@ -66,7 +66,11 @@ fn no_recorded_value_of_a_storage_goes_unnoticed() {
             let Some(value) = doctored.pointer_mut(pointer).filter(|value| *value != lie) else { continue };
             *value = lie.clone();
             let verdict = replay(&doctored).verdict;
-            assert!(matches!(verdict, Verdict::Failed(_)), "{}: a lie about {pointer} was not noticed", case["name"]);
+            assert!(
+                matches!(verdict, Verdict::Failed(_)),
+                "{}: a lie about {pointer} was not noticed",
+                case["name"]
+            );
             told += 1;
         }
     }

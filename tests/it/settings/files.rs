@@ -8,12 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stillframe::builtin_storages;
 use stillframe::config::CheckpointConfig;
 use stillframe::memory::NOT_EXTERNALLY_ADDRESSABLE;
-use stillframe::model::{CheckpointId, JobId, StateHandle};
-use stillframe::storage::{ErrorKind, StateStream, StorageAccess, StorageError};
+use stillframe::model::{CheckpointId, JobId, LocationReference, StateHandle};
+use stillframe::storage::{ErrorKind, StateScope, StateStream, StorageAccess, StorageError};
 use tempfile::TempDir;
 
 /// What is written at once.
 const PIECE: &[u8] = &[7; 1_000];
+
+/// So many pieces get a file of their own.
+const LARGE: usize = 1_100;
+
+/// What every file with state begins with, in bytes.
+const MARK: u64 = 32;
 
 /// A directory for checkpoints or savepoints.
 struct Place {
@@ -39,11 +45,14 @@ impl Place {
         pointer.starts_with(self.directory.path()) && pointer.exists()
     }
 
-    /// The lengths of all files in it, also of those that are not finished.
+    /// The lengths of all files in it, also of those that are not finished, but for those of the register.
     fn lengths(&self) -> Vec<u64> {
         fn collect(directory: &Path, lengths: &mut Vec<u64>) {
             for entry in fs::read_dir(directory).expect("a directory") {
                 let path = entry.expect("an entry").path();
+                if path.ends_with("_ctl") {
+                    continue;
+                }
                 match fs::metadata(&path).expect("it is still there") {
                     found if found.is_dir() => collect(&path, lengths),
                     found => lengths.push(found.len()),
@@ -68,14 +77,16 @@ async fn open(config: &CheckpointConfig) -> Arc<dyn StorageAccess> {
     let mut job = [0; 16];
     job[8..].copy_from_slice(&JOBS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
     let storage = builtin_storages().build(&effective(config).storage).expect("it is built in");
-    storage.open(JobId::from_bytes(job)).await.expect("it can be opened")
+    let access = storage.open(JobId::from_bytes(job)).await.expect("it can be opened");
+    access.coordinator().claim().await.expect("nobody else holds the job");
+    access
 }
 
 /// Takes a checkpoint of nothing, and says where it is.
 async fn checkpoint(config: &CheckpointConfig) -> String {
     let coordinator = open(config).await.coordinator();
     let location = coordinator.begin_checkpoint(CheckpointId::FIRST).await.expect("there is a place");
-    let pointer = coordinator.publish(CheckpointId::FIRST, &location, PIECE.into()).await;
+    let pointer = coordinator.commit(CheckpointId::FIRST, &location, PIECE.into(), &[]).await;
     pointer.expect("it can be published").as_str().to_owned()
 }
 
@@ -83,15 +94,16 @@ async fn checkpoint(config: &CheckpointConfig) -> String {
 async fn savepoint(config: &CheckpointConfig) -> Result<String, StorageError> {
     let coordinator = open(config).await.coordinator();
     let location = coordinator.begin_savepoint(CheckpointId::FIRST, None).await?;
-    Ok(coordinator.publish(CheckpointId::FIRST, &location, PIECE.into()).await?.as_str().to_owned())
+    let pointer = coordinator.publish_savepoint(CheckpointId::FIRST, &location, PIECE.into()).await?;
+    Ok(pointer.as_str().to_owned())
 }
 
 /// Writes state of so many pieces, without an end.
-async fn written(config: &CheckpointConfig, pieces: usize) -> Box<dyn StateStream> {
-    let access = open(config).await;
+async fn written(access: &dyn StorageAccess, pieces: usize) -> Box<dyn StateStream> {
     let location =
         access.coordinator().begin_checkpoint(CheckpointId::FIRST).await.expect("there is a place");
-    let mut stream = access.worker().create(CheckpointId::FIRST, &location).await.expect("a stream");
+    let stream = access.worker().create(CheckpointId::FIRST, &location, StateScope::Exclusive).await;
+    let mut stream = stream.expect("a stream");
     for _ in 0..pieces {
         stream.write(PIECE.into()).await.expect("it can be written");
     }
@@ -100,10 +112,18 @@ async fn written(config: &CheckpointConfig, pieces: usize) -> Box<dyn StateStrea
 
 pub(super) fn storage(setting: &Setting) {
     let place = Place::new();
-    let pointers =
-        setting.changes(["jobmanager", "filesystem"], &[place.as_dir()], |config| now(checkpoint(config)));
-    assert_eq!(pointers[0], NOT_EXTERNALLY_ADDRESSABLE);
-    assert!(place.holds(&pointers[1]), "{}", pointers[1]);
+    let inline = setting.changes(["jobmanager", "filesystem"], &[place.as_dir()], |config| {
+        let handle = now(async { written(&*open(config).await, 300).await.finish().await });
+        matches!(handle.expect("it can be kept"), Some(StateHandle::Inline(_)))
+    });
+    assert_eq!(inline, [true, false], "only one of them puts state into files");
+    assert_eq!(
+        now(checkpoint(&super::config([("execution.checkpointing.storage", "jobmanager")]))),
+        NOT_EXTERNALLY_ADDRESSABLE
+    );
+    let in_files =
+        now(checkpoint(&super::config([("execution.checkpointing.storage", "jobmanager"), place.as_dir()])));
+    assert!(place.holds(&in_files), "{in_files}");
 }
 
 pub(super) fn dir(setting: &Setting) {
@@ -130,13 +150,18 @@ pub(super) fn savepoint_dir(setting: &Setting) {
 pub(super) fn inline_threshold(setting: &Setting) {
     let place = Place::new();
     let inline = setting.changes(["20 kb", "1 mb"], &[place.as_dir()], |config| {
-        let handle = now(async { written(config, 50).await.finish().await });
+        let handle = now(async {
+            let access = open(config).await;
+            let handle = written(&*access, 50).await.finish().await?;
+            access.worker().sync(CheckpointId::FIRST, &LocationReference::Default).await?;
+            Ok::<_, StorageError>(handle)
+        });
         let handle = handle.expect("it can be made durable").expect("something was written");
         assert_eq!(handle.size(), 50_000);
         matches!(handle, StateHandle::Inline(_))
     });
     assert_eq!(inline, [false, true]);
-    assert_eq!(place.lengths(), [50_000], "the other has no file");
+    assert_eq!(place.lengths(), [MARK + 50_000], "the other has no file");
 }
 
 pub(super) fn write_buffer(setting: &Setting) {
@@ -144,11 +169,18 @@ pub(super) fn write_buffer(setting: &Setting) {
     let beside = [place.as_dir(), ("execution.checkpointing.data-inline-threshold", "0 bytes")];
     let lengths = setting.changes(["4096", "65536"], &beside, |config| {
         now(async {
-            let stream = written(config, 10).await;
+            let access = open(config).await;
+            let stream = written(&*access, LARGE).await;
             let lengths = place.lengths();
             stream.abort().await.expect("it can be removed");
             lengths
         })
     });
-    assert_eq!(lengths, [[8_192], [0]], "whole buffers are in the file");
+    let written = MARK + (LARGE * PIECE.len()) as u64;
+    let missing = lengths.map(|lengths| lengths.iter().map(|length| written - length).collect::<Vec<_>>());
+    let [[small], [large]] = [&missing[0][..], &missing[1][..]] else { panic!("{missing:?}") };
+    assert!(
+        *small < 4_096 && *large > 4_096 && *large < 65_536,
+        "only less than a buffer is missing: {missing:?}"
+    );
 }

@@ -61,8 +61,6 @@ fn a_setting_that_is_read_is_not_reported_as_pending() {
             "execution.checkpointing.mode" => "AT_LEAST_ONCE",
             "execution.checkpointing.externalized-checkpoint-retention" => "RETAIN_ON_CANCELLATION",
             "execution.checkpointing.data-inline-threshold" => "1 mb",
-            // The storage in memory does not use the directory, and says so.
-            "execution.checkpointing.savepoint-dir" => continue,
             _ => another(option),
         };
         let adjusted = adjustments(&config([(option.key(), other)]));
@@ -74,22 +72,13 @@ fn a_setting_that_is_read_is_not_reported_as_pending() {
 }
 
 #[test]
-fn a_directory_that_the_storage_in_memory_does_not_use_is_reported() {
+fn the_directories_of_the_storage_in_memory_are_used() {
     let adjusted = adjustments(&config([
         ("execution.checkpointing.storage", "jobmanager"),
         ("execution.checkpointing.dir", "file:///somewhere"),
         ("execution.checkpointing.savepoint-dir", "file:///somewhere/else"),
     ]));
-    let keys = adjusted.iter().map(Adjustment::option).collect::<Vec<_>>();
-    assert_eq!(
-        keys,
-        ["execution.checkpointing.dir", "execution.checkpointing.savepoint-dir"],
-        "{adjusted:?}"
-    );
-    assert!(
-        adjusted.iter().all(|adjustment| matches!(adjustment, Adjustment::Pending { .. })),
-        "{adjusted:?}"
-    );
+    assert_eq!(adjusted, []);
 }
 
 /// What the observer of a job with this config hears of settings that do not apply as they are.

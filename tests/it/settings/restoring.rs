@@ -7,8 +7,8 @@ use std::path::Path;
 use stillframe::config::CheckpointConfig;
 use stillframe::metadata;
 use stillframe::model::{
-    CheckpointKind, CheckpointMetadata, Name, OperatorHandle, OperatorState, StateHandle, TaskSnapshot,
-    UnixMillis,
+    CheckpointKind, CheckpointMetadata, Name, OperatorHandle, OperatorState, Redistribution, StateHandle,
+    TaskSnapshot, UnixMillis,
 };
 use stillframe::prelude::*;
 use stillframe::runtime::{JobError, JobReport};
@@ -36,14 +36,22 @@ impl Snapshots {
             max_parallelism: 128,
             subtasks: vec![TaskSnapshot {
                 operator: has_state
-                    .then(|| OperatorHandle { elements: 1, handle: StateHandle::Inline(vec![0].into()) }),
+                    .then(|| OperatorHandle {
+                        name: Name::new("elements").expect("a good name"),
+                        redistribution: Redistribution::Split,
+                        elements: 1,
+                        handle: StateHandle::Inline(vec![0].into()),
+                    })
+                    .into_iter()
+                    .collect(),
                 ..TaskSnapshot::default()
             }],
         };
         let named =
             |(name, has_state): &(&str, bool)| (Name::new(*name).expect("a good name"), state(*has_state));
         let metadata = CheckpointMetadata {
-            job: JobId::from_bytes([9; 16]),
+            // Each has a job of its own, so that it can have any id.
+            job: JobId::from_bytes([u8::try_from(checkpoint).expect("a small id"); 16]),
             checkpoint: CheckpointId::new(checkpoint),
             kind: CheckpointKind::Savepoint,
             triggered_at: UnixMillis(0),
@@ -54,8 +62,10 @@ impl Snapshots {
         let pointer = now(async {
             let coordinator = storage.open(metadata.job).await?.coordinator();
             let target = self.directory.path().join("savepoints");
+            let next = coordinator.claim().await?.next;
+            assert!(next <= metadata.checkpoint, "the test asks for an id behind {next}");
             let location = coordinator.begin_savepoint(metadata.checkpoint, target.to_str()).await?;
-            coordinator.publish(metadata.checkpoint, &location, bytes.into()).await
+            coordinator.publish_savepoint(metadata.checkpoint, &location, bytes.into()).await
         });
         pointer.expect("it can be published").as_str().to_owned()
     }

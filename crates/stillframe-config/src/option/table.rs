@@ -93,7 +93,7 @@ options! {
         Pending("a cleaner that deletes in parallel");
     /// Whether a checkpoint refers to files of earlier ones instead of writing everything again.
     incremental: bool = false,
-        "execution.checkpointing.incremental", ["state.backend.incremental"], Pending("incremental state");
+        "execution.checkpointing.incremental", ["state.backend.incremental"], Read("snapshots");
     /// Whether workers keep a copy of their state on their own disk.
     local_backup: bool = false,
         "execution.checkpointing.local-backup.enabled",

@@ -67,7 +67,7 @@ fn choose(
     match (&config.storage, config.checkpoint_storage_kind()) {
         (Some(storage), _) => complete(config, storage, adjustments),
         (None, Some(kind)) if kind.eq_ignore_ascii_case(StorageDescriptor::JOB_MANAGER) => {
-            Ok(job_manager(config, JobManagerDescriptor::new(), adjustments))
+            Ok(job_manager(config, JobManagerDescriptor::new()))
         }
         (None, Some(kind)) if kind.eq_ignore_ascii_case(StorageDescriptor::FILE_SYSTEM) => {
             let dir = config.checkpoint_storage_dir().ok_or(Violation::StorageWithoutDirectory)?;
@@ -76,7 +76,7 @@ fn choose(
         (None, Some(kind)) => Ok(custom(config, kind)),
         (None, None) => match config.checkpoint_storage_dir() {
             Some(dir) => file_system(config, FileSystemDescriptor::new(dir.clone()), adjustments),
-            None => Ok(job_manager(config, JobManagerDescriptor::new(), adjustments)),
+            None => Ok(job_manager(config, JobManagerDescriptor::new())),
         },
     }
 }
@@ -90,7 +90,7 @@ fn complete(
     match storage.kind.as_ref() {
         StorageDescriptor::JOB_MANAGER => {
             let storage = JobManagerDescriptor::try_from(storage).map_err(Violation::Storage)?;
-            Ok(job_manager(config, storage, adjustments))
+            Ok(job_manager(config, storage))
         }
         StorageDescriptor::FILE_SYSTEM => file_system(
             config,
@@ -101,11 +101,7 @@ fn complete(
     }
 }
 
-fn job_manager(
-    config: &CheckpointConfig,
-    mut storage: JobManagerDescriptor,
-    adjustments: &mut Vec<Adjustment>,
-) -> StorageDescriptor {
+fn job_manager(config: &CheckpointConfig, mut storage: JobManagerDescriptor) -> StorageDescriptor {
     if storage.checkpoint_path().is_none()
         && let Some(dir) = config.checkpoint_storage_dir()
     {
@@ -115,13 +111,6 @@ fn job_manager(
         && let Some(dir) = config.savepoint_dir()
     {
         storage = storage.with_savepoint_path(dir.clone());
-    }
-    let awaits = "files of the storage in memory";
-    if storage.checkpoint_path().is_some() {
-        adjustments.push(Adjustment::Pending { option: StorageDescriptor::CHECKPOINTS_DIRECTORY, awaits });
-    }
-    if storage.savepoint_path().is_some() {
-        adjustments.push(Adjustment::Pending { option: StorageDescriptor::SAVEPOINT_DIRECTORY, awaits });
     }
     storage.into()
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe_model::{
-    CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateHandle, StorageDescriptor,
+    CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateFile, StateHandle, StorageDescriptor,
 };
 use stillframe_storage::{
-    CheckpointStorage, CompletedLocation, CoordinatorStorage, ErrorKind, StateStream, StorageAccess,
-    StorageError, Survey, WorkerStorage, async_trait,
+    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StateReader,
+    StateScope, StateStream, StorageAccess, StorageError, Sweep, SweepMode, WorkerStorage, async_trait,
 };
 
 type Publish = dyn Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync;
@@ -18,8 +18,8 @@ type Publish = dyn Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync;
 pub(super) struct Shelf {
     content: Arc<Mutex<Content>>,
     publish: Arc<Publish>,
-    /// Which survey fails, counted from 0.
-    bad_survey: Option<u32>,
+    /// Which claim fails, counted from 0.
+    bad_claim: Option<u32>,
 }
 
 #[derive(Default)]
@@ -27,7 +27,8 @@ struct Content {
     /// The metadata of those that are complete.
     checkpoints: BTreeMap<CheckpointId, Option<Bytes>>,
     ended: Option<JobStatus>,
-    surveys: u32,
+    claims: u32,
+    newest: Option<CheckpointId>,
 }
 
 impl Default for Shelf {
@@ -41,23 +42,28 @@ impl Shelf {
     pub(super) fn publishing(
         publish: impl Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync + 'static,
     ) -> Self {
-        Self { content: Arc::default(), publish: Arc::new(publish), bad_survey: None }
+        Self { content: Arc::default(), publish: Arc::new(publish), bad_claim: None }
     }
 
-    /// The same with a survey that fails, once.
-    pub(super) fn with_bad_survey(self, number: u32) -> Self {
-        Self { bad_survey: Some(number), ..self }
+    /// The same with a claim that fails, once.
+    pub(super) fn with_bad_claim(self, number: u32) -> Self {
+        Self { bad_claim: Some(number), ..self }
     }
 
     /// As a run leaves it that was killed between the record of its end and what follows that.
     pub(super) fn killed_at_its_end(self) -> Self {
-        self.content().checkpoints.insert(CheckpointId::FIRST, Some(Bytes::new()));
+        self.content().checkpoints.insert(CheckpointId::FIRST, None);
         self.content().ended = Some(JobStatus::Finished);
         self
     }
 
     pub(super) fn ended(&self) -> Option<JobStatus> {
         self.content().ended
+    }
+
+    /// Those that take up space, complete or not.
+    pub(super) fn residue(&self) -> Vec<CheckpointId> {
+        self.content().checkpoints.keys().copied().collect()
     }
 
     pub(super) fn completed(&self) -> Vec<CheckpointId> {
@@ -103,20 +109,29 @@ impl StorageAccess for Shelf {
 
 #[async_trait]
 impl CoordinatorStorage for Shelf {
-    async fn survey(&self) -> Result<Survey, StorageError> {
-        let completed = self.completed();
+    fn is_highly_available(&self) -> bool {
+        false
+    }
+
+    fn has_default_savepoint_location(&self) -> bool {
+        false
+    }
+
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        let retained = self.completed();
         let mut content = self.content();
-        content.surveys += 1;
-        if self.bad_survey == Some(content.surveys - 1) {
-            return Err(StorageError::new(ErrorKind::Unavailable, "survey", "the shelf"));
+        content.claims += 1;
+        if self.bad_claim == Some(content.claims - 1) {
+            return Err(StorageError::new(ErrorKind::Unavailable, "claim", "the shelf"));
         }
-        let incomplete =
-            content.checkpoints.iter().filter(|(_, metadata)| metadata.is_none()).map(|(&id, _)| id);
-        Ok(Survey { completed, incomplete: incomplete.collect(), ended: content.ended })
+        let next = content.newest.map_or(CheckpointId::FIRST, CheckpointId::next);
+        Ok(Claim { retained, next, ended: content.ended, left: Vec::new() })
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
-        self.content().checkpoints.insert(checkpoint, None);
+        let mut content = self.content();
+        content.newest = content.newest.max(Some(checkpoint));
+        content.checkpoints.insert(checkpoint, None);
         Ok(LocationReference::Default)
     }
 
@@ -128,15 +143,48 @@ impl CoordinatorStorage for Shelf {
         Err(StorageError::new(ErrorKind::Unsupported, "begin savepoint", checkpoint.to_string()))
     }
 
-    async fn publish(
+    async fn commit(
         &self,
         checkpoint: CheckpointId,
         _: &LocationReference,
         metadata: Bytes,
+        dropped: &[CheckpointId],
     ) -> Result<Pointer, StorageError> {
         (self.publish)(checkpoint)?;
-        self.content().checkpoints.insert(checkpoint, Some(metadata));
+        let mut content = self.content();
+        content.checkpoints.insert(checkpoint, Some(metadata));
+        for id in dropped {
+            content.checkpoints.insert(*id, None);
+        }
         Ok(Pointer::new(checkpoint.to_string()))
+    }
+
+    async fn publish_savepoint(
+        &self,
+        checkpoint: CheckpointId,
+        _: &LocationReference,
+        _: Bytes,
+    ) -> Result<Pointer, StorageError> {
+        Err(StorageError::new(ErrorKind::Unsupported, "publish savepoint", checkpoint.to_string()))
+    }
+
+    async fn adopt(
+        &self,
+        _: Arc<dyn CompletedLocation>,
+        checkpoint: CheckpointId,
+        _: Ownership,
+    ) -> Result<Claim, StorageError> {
+        Err(StorageError::new(ErrorKind::Unsupported, "adopt", checkpoint.to_string()))
+    }
+
+    async fn remove(&self, checkpoint: CheckpointId, _: &[StateFile]) -> Result<(), StorageError> {
+        self.content().checkpoints.remove(&checkpoint);
+        Ok(())
+    }
+
+    async fn sweep(&self, _: SweepMode) -> Result<Sweep, StorageError> {
+        self.content().checkpoints.retain(|_, metadata| metadata.is_some());
+        Ok(Sweep::default())
     }
 
     async fn open_checkpoint(
@@ -156,8 +204,12 @@ impl CoordinatorStorage for Shelf {
         Ok(())
     }
 
-    async fn conclude(&self, status: JobStatus) -> Result<(), StorageError> {
-        self.content().ended = Some(status);
+    async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError> {
+        let mut content = self.content();
+        content.ended = Some(status);
+        for id in dropped {
+            content.checkpoints.insert(*id, None);
+        }
         Ok(())
     }
 }
@@ -168,8 +220,13 @@ impl WorkerStorage for Shelf {
         &self,
         _: CheckpointId,
         _: &LocationReference,
+        _: StateScope,
     ) -> Result<Box<dyn StateStream>, StorageError> {
         Ok(Box::new(Stream::default()))
+    }
+
+    async fn sync(&self, _: CheckpointId, _: &LocationReference) -> Result<(), StorageError> {
+        Ok(())
     }
 }
 
@@ -213,12 +270,30 @@ impl CompletedLocation for Completed {
         Ok(self.metadata.clone())
     }
 
-    async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError> {
+    async fn open(&self, handle: &StateHandle) -> Result<Box<dyn StateReader>, StorageError> {
         match handle {
-            StateHandle::Inline(bytes) => Ok(bytes.clone()),
-            StateHandle::File(file) => {
-                Err(StorageError::new(ErrorKind::NotFound, "read state", file.name.as_str()))
+            StateHandle::Inline(bytes) => Ok(Box::new(Reader(bytes.clone(), bytes.len() as u64))),
+            StateHandle::File(_) | StateHandle::Segment(_) => {
+                Err(StorageError::new(ErrorKind::NotFound, "read state", "a file"))
             }
         }
+    }
+
+    fn foreign(&self, _: &StateFile) -> Option<StateFile> {
+        None
+    }
+}
+
+#[derive(Debug)]
+struct Reader(Bytes, u64);
+
+#[async_trait]
+impl StateReader for Reader {
+    fn len(&self) -> u64 {
+        self.1
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+        Ok(Some(std::mem::take(&mut self.0)).filter(|bytes| !bytes.is_empty()))
     }
 }

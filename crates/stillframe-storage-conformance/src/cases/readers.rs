@@ -21,6 +21,7 @@ pub async fn a_reader_gives_what_it_says(fresh: Fresh<'_>) {
         while let Some(piece) = reader.next().await.expect("state can be read") {
             assert!(!piece.is_empty(), "a piece has at least one byte");
             read.extend_from_slice(&piece);
+            assert!(read.len() <= state.len(), "{} bytes of {}", read.len(), state.len());
         }
         assert!(read == *state, "{} bytes differ", state.len());
         assert_eq!(reader.next().await.expect("the end can be asked for twice"), None);

@@ -213,7 +213,7 @@ pub async fn after_an_error_a_stream_gives_no_handle(fresh: Fresh<'_>) -> Verdic
     };
     let session = subject.run(JOB).await;
     for is_aborted in [true, false] {
-        // A failure may spoil the whole checkpoint.
+        // Of the checkpoint for which something failed, nothing can be relied on afterwards.
         let (id, location) = session.place().await;
         let before = subject.residue();
         let stream = session.worker.create(id, &location, StateScope::Exclusive).await;

@@ -17,6 +17,10 @@ fn both(medium: &Medium, roots: &[&str]) -> [DirectoryLocation; 2] {
         .map(|place| DirectoryLocation::new(place, Arc::new(medium.clone()), Arc::clone(&roots)))
 }
 
+fn put(medium: &Medium, address: &str) {
+    medium.replace(address, [&crate::mark::mark(&Name::new("x").unwrap())[..], b"ok"].concat());
+}
+
 fn file(directory: StateDirectory) -> StateFile {
     StateFile { directory, name: Name::new("x").unwrap() }
 }
@@ -37,7 +41,7 @@ fn each_directory_is_found_from_the_checkpoint() {
     ] {
         for location in both(&medium, &["/another", "/other/chk-3"]) {
             assert_eq!(read(&location, directory.clone()).unwrap_err().kind(), ErrorKind::NotFound);
-            medium.put(&address, b"ok");
+            put(&medium, &address);
             assert_eq!(read(&location, directory.clone()).unwrap(), "ok");
             medium.remove(&address);
         }
@@ -47,11 +51,11 @@ fn each_directory_is_found_from_the_checkpoint() {
 #[test]
 fn a_place_that_the_job_was_not_told_of_is_refused_by_name() {
     let medium = Medium::default();
-    medium.put("/other/chk-3/x", b"ok");
+    put(&medium, "/other/chk-3/x");
     for roots in [&[][..], &["/other/chk-30"], &["/other"], &["/other/chk-3/"]] {
         for location in both(&medium, roots) {
             let error = read(&location, StateDirectory::Foreign("/other/chk-3".into())).unwrap_err();
-            assert_eq!((error.kind(), error.subject()), (ErrorKind::InvalidPointer, "/other/chk-3"));
+            assert_eq!((error.kind(), error.subject()), (ErrorKind::InvalidPointer, "/other/chk-3/x"));
         }
     }
     assert_eq!(medium.operations(), 0, "the medium was not even asked");
@@ -61,8 +65,8 @@ fn a_place_that_the_job_was_not_told_of_is_refused_by_name() {
 #[test]
 fn a_checkpoint_elsewhere_is_told_the_address() {
     let medium = Medium::default();
-    medium.put(&format!("{JOB_ADDRESS}/chk-7/x"), b"ok");
-    medium.put(&format!("{JOB_ADDRESS}/shared/x"), b"ok");
+    put(&medium, &format!("{JOB_ADDRESS}/chk-7/x"));
+    put(&medium, &format!("{JOB_ADDRESS}/shared/x"));
     for location in both(&medium, &[]) {
         for (own, address) in [
             (StateDirectory::Exclusive, format!("{JOB_ADDRESS}/chk-7")),

@@ -19,6 +19,11 @@ fn stored(state: &[u8]) -> (Vec<u8>, Crc32c) {
     ([state, &sealed.table].concat(), sealed.crc)
 }
 
+/// A file with its mark and this behind it.
+fn put(medium: &Medium, content: impl Into<Bytes>) {
+    medium.replace(PATH, [mark(&name().name), content.into()].concat());
+}
+
 fn name() -> StateFile {
     StateFile { directory: StateDirectory::Exclusive, name: Name::new("x").unwrap() }
 }
@@ -50,7 +55,7 @@ fn of_file(medium: &Medium, len: u64, crc: Crc32c) -> Result<StateFileReader, St
 }
 
 fn of_segment(medium: &Medium, offset: u64, len: u64, crc: Crc32c) -> Result<StateFileReader, StorageError> {
-    let segment = SegmentHandle { file: name(), offset, len, crc };
+    let segment = SegmentHandle { file: name(), offset: offset.saturating_add(MARK_LEN), len, crc };
     let path = BlobPath::root().join(segment.file.name.clone());
     block_on(StateFileReader::of_segment(&*medium.at("/c").unwrap(), &path, &segment))
 }
@@ -67,12 +72,12 @@ fn what_was_written_is_read() {
     for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 16 * BLOCK, 16 * BLOCK + 1, 40 * BLOCK - 1] {
         let state = bytes(len);
         let (content, crc) = stored(&state);
-        medium.replace(PATH, content.clone());
+        put(&medium, content.clone());
         let (given, outcome) = drain(of_file(&medium, len as u64, crc));
         outcome.unwrap();
         assert!(given == state, "{len}");
         for offset in [0, 1, 77] {
-            medium.replace(PATH, [&vec![9; offset][..], &content, &[8; 3]].concat());
+            put(&medium, [&vec![9; offset][..], &content, &[8; 3]].concat());
             let (given, outcome) = drain(of_segment(&medium, offset as u64, len as u64, crc));
             outcome.unwrap();
             assert!(given == state, "{len} at {offset}");
@@ -84,9 +89,9 @@ fn what_was_written_is_read() {
 fn a_small_state_is_one_read() {
     let medium = Medium::default();
     let (content, crc) = stored(&bytes(BLOCK));
-    medium.replace(PATH, content);
+    put(&medium, content);
     drain(of_file(&medium, BLOCK as u64, crc)).1.unwrap();
-    assert_eq!(medium.count("read_at"), 1);
+    assert_eq!(medium.count("read_at"), 2, "of the mark, and of the state");
 }
 
 /// Wherever a bit is wrong, in the state or in its table: what was given out until then is right, and the rest
@@ -101,7 +106,7 @@ fn no_changed_byte_is_given_out() {
         for at in in_state.chain(len..content.len()) {
             let mut changed = content.clone();
             changed[at] ^= 1 << (at % 8);
-            medium.replace(PATH, changed);
+            put(&medium, changed);
             let (given, outcome) = drain(of_file(&medium, len as u64, crc));
             refused(outcome, if at < len { "block of" } else { "table of checksums" });
             assert!(given.len() <= at && given == state[..given.len()], "byte {at} of {len}");
@@ -116,11 +121,11 @@ fn the_error_says_which_block_differs_and_how() {
     let right = Crc32c::of(&content[BLOCK..2 * BLOCK]);
     content[BLOCK + 5] ^= 1;
     let wrong = Crc32c::of(&content[BLOCK..2 * BLOCK]);
-    medium.replace(PATH, [&[0; 10][..], &content].concat());
+    put(&medium, [&[0; 10][..], &content].concat());
     let (_, outcome) = drain(of_segment(&medium, 10, 3 * BLOCK as u64, crc));
     refused(
         outcome,
-        &format!("block of 65536 bytes at offset 65546: expected crc32c {right}, found {wrong}"),
+        &format!("block of 65536 bytes at offset 65578: expected crc32c {right}, found {wrong}"),
     );
 }
 
@@ -132,13 +137,22 @@ fn a_file_of_another_length_is_refused() {
         let cuts =
             [0, 1, len, content.len().saturating_sub(1)].into_iter().filter(|cut| *cut < content.len());
         for cut in cuts {
-            medium.replace(PATH, content[..cut].to_vec());
-            refused(drain(of_file(&medium, len as u64, crc)).1, &format!("found {cut} in all"));
-            refused(drain(of_segment(&medium, 0, len as u64, crc)).1, &format!("found {cut} in all"));
+            put(&medium, content[..cut].to_vec());
+            refused(
+                drain(of_file(&medium, len as u64, crc)).1,
+                &format!("found {} in all", cut as u64 + MARK_LEN),
+            );
+            refused(
+                drain(of_segment(&medium, 0, len as u64, crc)).1,
+                &format!("found {} in all", cut as u64 + MARK_LEN),
+            );
         }
         let longer = content.len() + 1;
-        medium.replace(PATH, [&content[..], b"x"].concat());
-        refused(drain(of_file(&medium, len as u64, crc)).1, &format!("found {longer} in all"));
+        put(&medium, [&content[..], b"x"].concat());
+        refused(
+            drain(of_file(&medium, len as u64, crc)).1,
+            &format!("found {} in all", longer as u64 + MARK_LEN),
+        );
     }
 }
 
@@ -147,11 +161,11 @@ fn another_state_of_the_same_length_is_refused() {
     let medium = Medium::default();
     for len in [MIDDLE, 2 * BLOCK] {
         let ((one, crc), (other, _)) = (stored(&bytes(len)), stored(&bytes(len + 1)[1..]));
-        medium.replace(PATH, other.clone());
+        put(&medium, other.clone());
         let (given, outcome) = drain(of_file(&medium, len as u64, crc));
         refused(outcome, "expected crc32c");
         assert_eq!(given, []);
-        medium.replace(PATH, [one.clone(), other].concat());
+        put(&medium, [one.clone(), other].concat());
         let (given, outcome) = drain(of_segment(&medium, one.len() as u64, len as u64, crc));
         refused(outcome, "expected crc32c");
         assert_eq!(given, []);
@@ -164,23 +178,51 @@ const MIDDLE: usize = 5000;
 #[test]
 fn impossible_lengths_cost_nothing() {
     let medium = Medium::default();
-    medium.replace(PATH, bytes(100));
+    put(&medium, bytes(100));
     for len in [101, 1 << 40, u64::MAX - 3, u64::MAX] {
-        refused(drain(of_file(&medium, len, Crc32c(0))).1, "found 100 in all");
+        refused(drain(of_file(&medium, len, Crc32c(0))).1, "found 132 in all");
         for offset in [0, 1, u64::MAX] {
-            refused(drain(of_segment(&medium, offset, len, Crc32c(0))).1, "found 100 in all");
+            refused(drain(of_segment(&medium, offset, len, Crc32c(0))).1, "found 132 in all");
         }
     }
     for (offset, len) in [(100, 1), (101, 0), (u64::MAX, 0), (u64::MAX - 5, 10)] {
-        refused(drain(of_segment(&medium, offset, len, Crc32c(0))).1, "found 100 in all");
+        refused(drain(of_segment(&medium, offset, len, Crc32c(0))).1, "found 132 in all");
     }
     assert_eq!(medium.count("read_at"), 0);
+}
+
+/// Checksums cannot tell states apart that end in one of the same kind. The mark can.
+#[test]
+fn an_exchanged_file_is_refused_whatever_its_checksum() {
+    let medium = Medium::default();
+    let [one, other] =
+        [b"one state", b"the other"].map(|state| [&state[..], &Crc32c::of(state).0.to_le_bytes()].concat());
+    assert_eq!(Crc32c::of(&one), Crc32c::of(&other));
+    let other_file = mark(&Name::new("y").unwrap());
+    medium.replace(PATH, [&other_file[..], &other].concat());
+    for outcome in [
+        drain(of_file(&medium, one.len() as u64, Crc32c::of(&one))),
+        drain(of_segment(&medium, 0, one.len() as u64, Crc32c::of(&one))),
+    ] {
+        assert_eq!(outcome.0, []);
+        refused(outcome.1, "it is another one");
+    }
+}
+
+#[test]
+fn the_mark_is_no_state() {
+    let medium = Medium::default();
+    put(&medium, bytes(100));
+    let segment = SegmentHandle { file: name(), offset: MARK_LEN - 1, len: 1, crc: Crc32c(0) };
+    let path = BlobPath::root().join(name().name);
+    let read = block_on(StateFileReader::of_segment(&*medium.at("/c").unwrap(), &path, &segment));
+    refused(read.map(|_| ()), "from offset 31 on");
 }
 
 #[test]
 fn no_bytes_have_one_checksum_only() {
     let medium = Medium::default();
-    medium.replace(PATH, Bytes::new());
+    put(&medium, Bytes::new());
     drain(of_file(&medium, 0, Crc32c::EMPTY)).1.unwrap();
     refused(drain(of_file(&medium, 0, Crc32c(7))).1, "no bytes");
 }

@@ -39,27 +39,23 @@ impl RegisterStore {
     pub(crate) async fn look(&self) -> Result<(Option<Marker>, bool), StorageError> {
         let mut hint = self.newest_marker().await?;
         loop {
-            let listed = self.blobs.list(&layout::entries(self.job)).await?;
             let first = hint.as_ref().map_or(0, |newest| newest.floor).max(1);
+            let listed = self.blobs.list(&layout::entries(self.job)).await?;
             let numbers = listed.iter().filter_map(|entry| layout::parse_number(&entry.name));
             let numbers: BTreeSet<_> = numbers.filter(|number| *number >= first).collect();
-            if let (None, Some(last)) = (&hint, numbers.last()) {
-                return Err(self.missing(&layout::marker(self.job, 1), *last));
-            }
             // Where there is none at all, a coordinator may have died before its first one.
-            let missing = (first..)
-                .zip(&numbers)
-                .find_map(|(expected, number)| (expected != *number).then_some(expected));
-            let (Some(missing), Some(last)) = (missing, numbers.last()) else {
-                return Ok((hint, !numbers.is_empty()));
+            let Some(last) = numbers.last() else { return Ok((hint, false)) };
+            let gap = (first..).zip(&numbers).find_map(|(expected, found)| (expected != *found).then_some(expected));
+            let missing = match (&hint, gap) {
+                (None, _) => layout::marker(self.job, 1),
+                // A listing is no proof.
+                (Some(_), Some(gap)) if self.read_entry(gap).await?.is_none() => layout::entry(self.job, gap),
+                (Some(_), _) => return Ok((hint, true)),
             };
-            // A listing is no proof, and whoever owns the register may have removed what lies before a newer marker.
-            if self.read_entry(missing).await?.is_some() {
-                return Ok((hint, true));
-            }
+            // Somebody may have begun since, or have removed what lies before a newer marker.
             let newest = self.newest_marker().await?;
             if newest == hint {
-                return Err(self.missing(&layout::entry(self.job, missing), *last));
+                return Err(self.missing(&missing, *last));
             }
             hint = newest;
         }

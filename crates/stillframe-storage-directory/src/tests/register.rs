@@ -4,7 +4,7 @@ use super::{JOB, JOB_DIRECTORY, ONE, complete, coordinator, metadata};
 use crate::map_store::Medium;
 use futures_executor::block_on;
 use stillframe_model::{CheckpointId, JobId, JobStatus, LocationReference, Name, StateDirectory, StateFile};
-use stillframe_storage::{CoordinatorStorage, ErrorKind, Ownership, SweepMode, Verdict};
+use stillframe_storage::{ErrorKind, Ownership, SweepMode, Verdict};
 
 fn id(number: u64) -> CheckpointId {
     CheckpointId::new(number)

@@ -1,7 +1,7 @@
 //! What is in a checkpoint is what the sources had emitted, whatever the order in which barriers arrive.
 
 use super::brake::{settle, unanswered};
-use super::readback::Cut;
+use super::readback::{Cut, Kept};
 use super::rig::{Rig, checkpoint, memory, on_request};
 use super::sums::Fault;
 use std::num::NonZeroU32;
@@ -47,7 +47,7 @@ async fn late_barriers(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_follows_a_barrier_waits_for_the_others() {
-    let (rig, storage) = (Rig::new(60), memory());
+    let (rig, storage) = (Rig::new(60), Kept::around(memory()));
     rig.allow(20);
     let mode = CheckpointingMode::ExactlyOnce;
     let (job, _events) = rig.job(&config(mode), Arc::clone(&storage));
@@ -64,7 +64,7 @@ async fn what_follows_a_barrier_waits_for_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn at_least_once_does_not_wait_and_counts_twice_after_a_restore() {
-    let (rig, storage) = (Rig::new(60), memory());
+    let (rig, storage) = (Rig::new(60), Kept::around(memory()));
     rig.allow(20);
     let mode = CheckpointingMode::AtLeastOnce;
     let (job, _events) = rig.job(&config(mode), Arc::clone(&storage));
@@ -97,7 +97,7 @@ async fn at_least_once_does_not_wait_and_counts_twice_after_a_restore() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_checkpoint_of_a_busy_job_is_a_consistent_cut() {
     // Many more numbers than the checkpoints take; the job is stopped when there are enough.
-    let (rig, storage) = (Rig::new(u64::MAX / 1_000), memory());
+    let (rig, storage) = (Rig::new(u64::MAX / 1_000), Kept::around(memory()));
     let (job, _events) = rig.job(&config(CheckpointingMode::ExactlyOnce), Arc::clone(&storage));
     let handle = job.with_id(ID).start();
     rig.sums.processed.reach(1_000).await;

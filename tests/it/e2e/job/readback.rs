@@ -4,11 +4,13 @@ use super::numbers::Valve;
 use super::rig::sums_of;
 use super::sums::Sum;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stillframe::metadata;
-use stillframe::model::{CheckpointMetadata, KeyGroupRange, Name};
+use stillframe::model::{CheckpointMetadata, KeyGroupRange, Name, StorageDescriptor};
 use stillframe::prelude::*;
 use stillframe::state::{KeyedState, elements};
-use stillframe::storage::CompletedLocation;
+use stillframe::storage::{CompletedLocation, StorageAccess, StorageError, async_trait};
+use tokio::sync::OnceCell;
 
 /// What a checkpoint holds.
 #[derive(Debug)]
@@ -19,7 +21,8 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Reads a checkpoint of a job from its storage.
+    /// Reads a checkpoint of a job from its storage, which is [`Kept`] if the job may still run: opened anew, it would be
+    /// claimed anew.
     pub(crate) async fn of(storage: &dyn CheckpointStorage, job: JobId, checkpoint: CheckpointId) -> Self {
         let access = storage.open(job).await.expect("the storage can be opened");
         let location =
@@ -38,8 +41,12 @@ impl Cut {
         let operator = &metadata.operators[&Name::new("sums").expect("a name")];
         let all = KeyGroupRange { start: 0, end: operator.max_parallelism - 1 };
         for keyed in operator.subtasks.iter().filter_map(|subtask| subtask.keyed.as_ref()) {
-            let part = location.read(&keyed.handle).await.expect("state");
-            let state = KeyedState::<u64, Sum>::restore(all, operator.max_parallelism, [&part[..]]);
+            let mut parts = Vec::new();
+            for handle in keyed.handles() {
+                parts.push(location.read(handle).await.expect("state"));
+            }
+            let parts = parts.iter().map(|part| &part[..]);
+            let state = KeyedState::<u64, Sum>::restore(all, operator.max_parallelism, parts);
             for (key, sum) in state.expect("state that can be read").iter() {
                 assert_eq!(sums.insert(*key, *sum), None, "key {key} is in two subtasks");
             }
@@ -54,7 +61,7 @@ impl Cut {
     ) -> BTreeMap<u64, u64> {
         let mut positions = BTreeMap::new();
         let operator = &metadata.operators[&Name::new(source).expect("a name")];
-        for list in operator.subtasks.iter().filter_map(|subtask| subtask.operator.as_ref()) {
+        for list in operator.subtasks.iter().flat_map(|subtask| &subtask.operator) {
             let bytes = location.read(&list.handle).await.expect("state");
             for element in elements::decode(&bytes).expect("a list that can be read") {
                 let (split, position): (u64, u64) = elements::decode_value(&element).expect("a position");
@@ -90,5 +97,33 @@ impl Cut {
             self.emitted(),
             self.summed()
         );
+    }
+}
+
+/// A storage that gives out the access which it opened first, so that a test can look at what a running job has.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    inner: Arc<dyn CheckpointStorage>,
+    access: OnceCell<Arc<dyn StorageAccess>>,
+}
+
+impl Kept {
+    pub(crate) fn around(inner: Arc<dyn CheckpointStorage>) -> Arc<dyn CheckpointStorage> {
+        Arc::new(Self { inner, access: OnceCell::new() })
+    }
+}
+
+#[async_trait]
+impl CheckpointStorage for Kept {
+    fn descriptor(&self) -> StorageDescriptor {
+        self.inner.descriptor()
+    }
+
+    async fn open(&self, job: JobId) -> Result<Arc<dyn StorageAccess>, StorageError> {
+        self.access.get_or_try_init(|| self.inner.open(job)).await.cloned()
+    }
+
+    async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
+        self.inner.resolve(pointer).await
     }
 }

@@ -37,7 +37,7 @@ async fn a_savepoint_outlives_the_job_and_commits_nothing() {
     assert!(Path::new(outcome.pointer.as_str()).join("_metadata").is_file(), "it was removed");
     let rest = fs::read_dir(checkpoints.join(id.to_string())).expect("the directory of the job");
     let rest: Vec<_> = rest.map(|entry| entry.expect("an entry").file_name()).collect();
-    assert_eq!(rest, ["_ended"], "checkpoints of a finished job are removed");
+    assert_eq!(rest, ["_ctl"], "checkpoints of a finished job are removed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,11 +4,11 @@ use super::brake::{Brake, Gauge};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use stillframe::model::{JobStatus, LocationReference, StateHandle, StorageDescriptor};
+use stillframe::model::{JobStatus, LocationReference, StateFile, StateHandle, StorageDescriptor};
 use stillframe::prelude::*;
 use stillframe::storage::{
-    CompletedLocation, CoordinatorStorage, ErrorKind, StateStream, StorageAccess, StorageError, Survey,
-    WorkerStorage, async_trait,
+    Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StateScope, StateStream,
+    StorageAccess, StorageError, Sweep, SweepMode, WorkerStorage, async_trait,
 };
 
 /// What a publication does instead of succeeding.
@@ -98,8 +98,16 @@ struct Coordinator {
 
 #[async_trait]
 impl CoordinatorStorage for Coordinator {
-    async fn survey(&self) -> Result<Survey, StorageError> {
-        self.inner.survey().await
+    fn is_highly_available(&self) -> bool {
+        self.inner.is_highly_available()
+    }
+
+    fn has_default_savepoint_location(&self) -> bool {
+        self.inner.has_default_savepoint_location()
+    }
+
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        self.inner.claim().await
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
@@ -114,27 +122,41 @@ impl CoordinatorStorage for Coordinator {
         self.inner.begin_savepoint(checkpoint, target).await
     }
 
-    async fn publish(
+    async fn commit(
+        &self,
+        checkpoint: CheckpointId,
+        location: &LocationReference,
+        metadata: Bytes,
+        dropped: &[CheckpointId],
+    ) -> Result<Pointer, StorageError> {
+        self.published(checkpoint, self.inner.commit(checkpoint, location, metadata, dropped)).await
+    }
+
+    async fn publish_savepoint(
         &self,
         checkpoint: CheckpointId,
         location: &LocationReference,
         metadata: Bytes,
     ) -> Result<Pointer, StorageError> {
-        self.steering.publishing.pass();
-        let fault = self.steering.faults.lock().expect("nothing panics while it holds this").pop_front();
-        let error = |kind| {
-            Err(StorageError::new(kind, "publish", format!("checkpoint {checkpoint}"))
-                .with_detail("as the test wished"))
-        };
-        match fault {
-            None => self.inner.publish(checkpoint, location, metadata).await,
-            Some(PublishFault::Definite) => error(ErrorKind::Unavailable),
-            Some(PublishFault::UnknownLost) => error(ErrorKind::OutcomeUnknown),
-            Some(PublishFault::UnknownDone) => {
-                self.inner.publish(checkpoint, location, metadata).await?;
-                error(ErrorKind::OutcomeUnknown)
-            }
-        }
+        self.published(checkpoint, self.inner.publish_savepoint(checkpoint, location, metadata)).await
+    }
+
+    async fn adopt(
+        &self,
+        snapshot: Arc<dyn CompletedLocation>,
+        checkpoint: CheckpointId,
+        ownership: Ownership,
+    ) -> Result<Claim, StorageError> {
+        self.inner.adopt(snapshot, checkpoint, ownership).await
+    }
+
+    async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
+        self.steering.discarded.lock().expect("nothing panics while it holds this").push(checkpoint);
+        self.inner.remove(checkpoint, shared).await
+    }
+
+    async fn sweep(&self, mode: SweepMode) -> Result<Sweep, StorageError> {
+        self.inner.sweep(mode).await
     }
 
     async fn open_checkpoint(
@@ -153,8 +175,32 @@ impl CoordinatorStorage for Coordinator {
         self.inner.discard(checkpoint, location).await
     }
 
-    async fn conclude(&self, status: JobStatus) -> Result<(), StorageError> {
-        self.inner.conclude(status).await
+    async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError> {
+        self.inner.conclude(status, dropped).await
+    }
+}
+
+impl Coordinator {
+    async fn published(
+        &self,
+        checkpoint: CheckpointId,
+        publication: impl Future<Output = Result<Pointer, StorageError>>,
+    ) -> Result<Pointer, StorageError> {
+        self.steering.publishing.pass();
+        let fault = self.steering.faults.lock().expect("nothing panics while it holds this").pop_front();
+        let error = |kind| {
+            Err(StorageError::new(kind, "publish", format!("checkpoint {checkpoint}"))
+                .with_detail("as the test wished"))
+        };
+        match fault {
+            None => publication.await,
+            Some(PublishFault::Definite) => error(ErrorKind::Unavailable),
+            Some(PublishFault::UnknownLost) => error(ErrorKind::OutcomeUnknown),
+            Some(PublishFault::UnknownDone) => {
+                publication.await?;
+                error(ErrorKind::OutcomeUnknown)
+            }
+        }
     }
 }
 
@@ -170,9 +216,14 @@ impl WorkerStorage for Worker {
         &self,
         checkpoint: CheckpointId,
         location: &LocationReference,
+        scope: StateScope,
     ) -> Result<Box<dyn StateStream>, StorageError> {
-        let inner = self.inner.create(checkpoint, location).await?;
+        let inner = self.inner.create(checkpoint, location, scope).await?;
         Ok(Box::new(Stream { inner, steering: Arc::clone(&self.steering) }))
+    }
+
+    async fn sync(&self, checkpoint: CheckpointId, location: &LocationReference) -> Result<(), StorageError> {
+        self.inner.sync(checkpoint, location).await
     }
 }
 

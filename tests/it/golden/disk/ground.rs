@@ -173,7 +173,9 @@ pub(super) fn compare_refusal(raises: &Value, ours: &StorageError) -> Vec<String
         "java.lang.IllegalArgumentException" => &[ErrorKind::InvalidPointer, ErrorKind::Unsupported],
         "java.io.IOException" if about.starts_with("Size of the state") => &[ErrorKind::TooLarge],
         "java.io.IOException" if about.ends_with("already exists.") => &[ErrorKind::AlreadyExists],
-        "java.io.IOException" if about.starts_with("Cannot access file system") => &[ErrorKind::InvalidPointer],
+        "java.io.IOException" if about.starts_with("Cannot access file system") => {
+            &[ErrorKind::InvalidPointer]
+        }
         _ => &[],
     };
     let differs = !kinds.contains(&ours.kind());

@@ -114,7 +114,9 @@ impl Life {
                 let differ = |field: &&str| recorded[*field] != ours[*field];
                 let fields = ["supports_highly_available_storage", "has_default_savepoint_location"];
                 let differ = fields.into_iter().filter(|field| differ(field));
-                Ok(differ.map(|field| format!("{field}: expected {}, ours {}", recorded[field], ours[field])).collect())
+                Ok(differ
+                    .map(|field| format!("{field}: expected {}, ours {}", recorded[field], ours[field]))
+                    .collect())
             }
             "initialize_base_locations" | "initialize_base_locations again" => {
                 coordinator.claim().await?;
@@ -260,7 +262,9 @@ impl Life {
     async fn resolve(&mut self, recorded: &Value) -> Result<Vec<String>, StorageError> {
         let Some(pointer) = &self.pointer else { return Ok(vec!["nothing was completed".into()]) };
         match self.ground.storage.resolve(pointer).await {
-            Ok(found) if recorded.get("raises").is_none() => compare_found(&self.ground, recorded, &*found).await,
+            Ok(found) if recorded.get("raises").is_none() => {
+                compare_found(&self.ground, recorded, &*found).await
+            }
             // Flink looks for it on the disk; that it is no address is known without.
             Err(error) if error.kind() == ErrorKind::InvalidPointer => {
                 let is_known = recorded["raises"]["java_class"] == "java.io.FileNotFoundException";
@@ -306,7 +310,8 @@ impl Life {
     /// Compares what lies in the folder.
     fn compare_tree(&mut self, op: &str, lines: Vec<&str>) {
         // Metadata that is being written is one of Flink's files, and none of ours.
-        let expected = Tree::recorded(lines.into_iter().filter(|line| !line.contains("/._metadata.inprogress.")));
+        let expected =
+            Tree::recorded(lines.into_iter().filter(|line| !line.contains("/._metadata.inprogress.")));
         let mut expected = expected.without(&format!("cp/{JOB}/chk-0/"));
         if self.is_removed {
             expected = expected.without(&format!("cp/{JOB}/chk-{COMPLETED}/"));
@@ -314,19 +319,34 @@ impl Life {
         let mut ours = tree::of(self.ground.root.path());
         let findings = &mut self.findings;
         if expected.with_state() != ours.with_state() {
-            findings.push(format!("{op}: expected state in {:?}, ours in {:?}", expected.with_state(), ours.with_state()));
+            findings.push(format!(
+                "{op}: expected state in {:?}, ours in {:?}",
+                expected.with_state(),
+                ours.with_state()
+            ));
         }
         if expected.metadata != ours.metadata {
-            findings.push(format!("{op}: expected the metadata {:?}, ours {:?}", expected.metadata, ours.metadata));
+            findings.push(format!(
+                "{op}: expected the metadata {:?}, ours {:?}",
+                expected.metadata, ours.metadata
+            ));
         }
         // These are made when something is put into them.
-        for directory in ["cp/".to_owned(), format!("cp/{JOB}/"), format!("cp/{JOB}/shared/"), format!("cp/{JOB}/taskowned/")] {
+        for directory in [
+            "cp/".to_owned(),
+            format!("cp/{JOB}/"),
+            format!("cp/{JOB}/shared/"),
+            format!("cp/{JOB}/taskowned/"),
+        ] {
             if expected.directories.remove(&directory) != ours.directories.remove(&directory) {
                 self.differences.insert(Difference::DirectoriesOnDemand);
             }
         }
         if expected.directories != ours.directories {
-            findings.push(format!("{op}: expected the directories {:?}, ours {:?}", expected.directories, ours.directories));
+            findings.push(format!(
+                "{op}: expected the directories {:?}, ours {:?}",
+                expected.directories, ours.directories
+            ));
         }
     }
 }

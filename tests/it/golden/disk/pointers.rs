@@ -11,7 +11,7 @@ use stillframe::storage::{CompletedLocation, StorageError};
 pub(super) async fn resolve(name: &str, case: &Value) -> Outcome {
     const KIND: &str = "resolve_pointer";
     let Some(pointer) = case["pointer"].as_str() else {
-        let is_none = case["pointer"].is_null() && case["result"].get("raises").is_some();
+        let is_none = case["pointer"].is_null() && case["result"]["raises"].is_object();
         let findings = (!is_none).then(|| "the pointer is not understood".to_owned());
         return Outcome::found(KIND, name, findings.into_iter().collect()).with(Difference::NullIsNone);
     };
@@ -27,7 +27,9 @@ pub(super) async fn resolve(name: &str, case: &Value) -> Outcome {
     let found = ground.storage.resolve(&Pointer::new(ground.real(pointer))).await;
     let recorded = &case["result"];
     match (found, recorded.get("raises")) {
-        (Err(ours), Some(raises)) if !raises.is_null() => Outcome::found(KIND, name, compare_refusal(raises, &ours)),
+        (Err(ours), Some(raises)) if !raises.is_null() => {
+            Outcome::found(KIND, name, compare_refusal(raises, &ours))
+        }
         (Ok(found), None) => {
             let findings = compare_found(&ground, recorded, &*found).await;
             Outcome::found(KIND, name, findings.unwrap_or_else(|error| vec![error.to_string()]))

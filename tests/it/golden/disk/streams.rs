@@ -53,14 +53,21 @@ pub(super) async fn on_files(name: &str, case: &Value) -> Outcome {
     let scope = match case["scope"].as_str() {
         Some("EXCLUSIVE") => StateScope::Exclusive,
         Some("SHARED") => StateScope::Shared,
-        _ => return Outcome::found(KIND, name, vec![format!("the scope {} is not understood", case["scope"])]),
+        _ => {
+            return Outcome::found(
+                KIND,
+                name,
+                vec![format!("the scope {} is not understood", case["scope"])],
+            );
+        }
     };
     let (threshold, buffer) = match (size(&case["threshold"]), size(&case["buffer"])) {
         (Ok(threshold), Ok(buffer)) => (threshold, buffer),
         (Err(error), _) | (_, Err(error)) => return Outcome::found(KIND, name, vec![error]),
     };
     let writes = case["writes"].as_array().into_iter().flatten();
-    let writes = writes.filter_map(Value::as_u64).filter_map(|len| usize::try_from(len).ok()).collect::<Vec<_>>();
+    let writes =
+        writes.filter_map(Value::as_u64).filter_map(|len| usize::try_from(len).ok()).collect::<Vec<_>>();
     let written = match Ground::files(Files { threshold, buffer, savepoints: false }).await {
         Ok(ground) => write(&ground, scope, &writes).await,
         Err(error) => Err(error),
@@ -79,7 +86,8 @@ pub(super) async fn on_files(name: &str, case: &Value) -> Outcome {
         let is_known = recorded["raises"]["java_class"] == "java.lang.ArrayIndexOutOfBoundsException"
             || recorded["state_size"] == 0
             || recorded.is_null();
-        let findings = (!is_right || !is_known).then(|| format!("expected {total} bytes of state, and {recorded}"));
+        let findings =
+            (!is_right || !is_known).then(|| format!("expected {total} bytes of state, and {recorded}"));
         let outcome = Outcome::found(KIND, name, findings.into_iter().collect());
         return if recorded.is_null() { outcome } else { outcome.with(Difference::AnyWriteBuffer) };
     }
@@ -113,7 +121,10 @@ pub(super) async fn on_files(name: &str, case: &Value) -> Outcome {
         (ours, _) => findings.push(format!("expected {recorded}, ours {ours:?}")),
     }
     if recorded.is_null() && case["state_files_on_disk"] != written.files {
-        findings.push(format!("state_files_on_disk: expected {}, ours {}", case["state_files_on_disk"], written.files));
+        findings.push(format!(
+            "state_files_on_disk: expected {}, ours {}",
+            case["state_files_on_disk"], written.files
+        ));
     }
     differences.into_iter().fold(Outcome::found(KIND, name, findings), Outcome::with)
 }
@@ -125,7 +136,9 @@ pub(super) async fn in_memory(name: &str, case: &Value) -> Outcome {
     };
     let memory = Memory { max_state_size, checkpoints: false, savepoints: false };
     let written = match Ground::memory(memory).await {
-        Ok(ground) => write(&ground, StateScope::Exclusive, &[usize::try_from(len).unwrap_or(usize::MAX)]).await,
+        Ok(ground) => {
+            write(&ground, StateScope::Exclusive, &[usize::try_from(len).unwrap_or(usize::MAX)]).await
+        }
         Err(error) => Err(error),
     };
     let recorded = &case["result"];
@@ -134,11 +147,16 @@ pub(super) async fn in_memory(name: &str, case: &Value) -> Outcome {
             let text = ours.to_string();
             let mut findings = compare_refusal(raises, &ours);
             let says = [len.to_string(), max_state_size.to_string(), "FileSystemCheckpointStorage".into()];
-            findings.extend(says.iter().filter(|word| !text.contains(*word)).map(|word| format!("{text} lacks {word}")));
+            findings.extend(
+                says.iter().filter(|word| !text.contains(*word)).map(|word| format!("{text} lacks {word}")),
+            );
             findings
         }
-        (Ok(Ok(None)), None) if len == 0 && recorded["state_size"] == 0 && recorded["bytes_read_back"] == 0 => {
-            let is_inline = recorded["handle"] == "ByteStreamStateHandle" && recorded["polynomial_hash_31"] == 0;
+        (Ok(Ok(None)), None)
+            if len == 0 && recorded["state_size"] == 0 && recorded["bytes_read_back"] == 0 =>
+        {
+            let is_inline =
+                recorded["handle"] == "ByteStreamStateHandle" && recorded["polynomial_hash_31"] == 0;
             let findings = (!is_inline).then(|| format!("not understood: {recorded}")).into_iter().collect();
             return Outcome::found(KIND, name, findings).with(Difference::NothingIsNoState);
         }
@@ -154,7 +172,11 @@ fn any_write_buffer_serves_and_nothing_is_no_state() {
     use super::ground::block_on;
     for buffer in [0, 1, 4] {
         for (writes, len) in [(&[0][..], 0), (&[1], 1), (&[0, 1, 0, 9], 10)] {
-            let ground = block_on(Ground::files(Files { threshold: Some(0), buffer: Some(buffer), savepoints: false }));
+            let ground = block_on(Ground::files(Files {
+                threshold: Some(0),
+                buffer: Some(buffer),
+                savepoints: false,
+            }));
             let written = block_on(write(&ground.unwrap(), StateScope::Exclusive, writes)).unwrap();
             let read = written.result.unwrap().map(|(_, read)| read.len());
             assert_eq!(read, Some(len).filter(|len| *len > 0), "{writes:?} with a buffer of {buffer}");
@@ -167,7 +189,8 @@ fn any_write_buffer_serves_and_nothing_is_no_state() {
 fn inline_by_size_however_it_was_written() {
     use super::ground::block_on;
     for writes in [&[10][..], &[5, 5], &[1, 9], &[0, 10]] {
-        let ground = block_on(Ground::files(Files { threshold: Some(10), buffer: Some(4), savepoints: false }));
+        let ground =
+            block_on(Ground::files(Files { threshold: Some(10), buffer: Some(4), savepoints: false }));
         let written = block_on(write(&ground.unwrap(), StateScope::Exclusive, writes)).unwrap();
         assert!(matches!(written.result, Ok(Some((StateHandle::Inline(_), _)))), "{writes:?}");
         assert_eq!(written.files, 0);

@@ -8,12 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use stillframe::model::{LocationReference, StateHandle, StorageDescriptor};
+use stillframe::model::{LocationReference, StateFile, StateHandle, StorageDescriptor};
 use stillframe::prelude::*;
 use stillframe::runtime::sink::{Preparation, Transactions};
 use stillframe::storage::{
-    CompletedLocation, CoordinatorStorage, StateStream, StorageAccess, StorageError, Survey, WorkerStorage,
-    async_trait,
+    Claim, CompletedLocation, CoordinatorStorage, Ownership, StateScope, StateStream, StorageAccess,
+    StorageError, Sweep, SweepMode, WorkerStorage, async_trait,
 };
 
 /// The points of one process.
@@ -109,8 +109,16 @@ impl StorageAccess for Access {
 
 #[async_trait]
 impl CoordinatorStorage for Killing<dyn CoordinatorStorage> {
-    async fn survey(&self) -> Result<Survey, StorageError> {
-        self.points.around(["before survey", "after survey"], self.inner.survey()).await
+    fn is_highly_available(&self) -> bool {
+        self.inner.is_highly_available()
+    }
+
+    fn has_default_savepoint_location(&self) -> bool {
+        self.inner.has_default_savepoint_location()
+    }
+
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        self.points.around(["before claim", "after claim"], self.inner.claim()).await
     }
 
     async fn begin_checkpoint(&self, id: CheckpointId) -> Result<LocationReference, StorageError> {
@@ -125,15 +133,42 @@ impl CoordinatorStorage for Killing<dyn CoordinatorStorage> {
         self.inner.begin_savepoint(id, target).await
     }
 
-    async fn publish(
+    async fn commit(
+        &self,
+        id: CheckpointId,
+        location: &LocationReference,
+        metadata: Bytes,
+        dropped: &[CheckpointId],
+    ) -> Result<Pointer, StorageError> {
+        self.points
+            .around(["before publish", "after publish"], self.inner.commit(id, location, metadata, dropped))
+            .await
+    }
+
+    async fn publish_savepoint(
         &self,
         id: CheckpointId,
         location: &LocationReference,
         metadata: Bytes,
     ) -> Result<Pointer, StorageError> {
-        self.points
-            .around(["before publish", "after publish"], self.inner.publish(id, location, metadata))
-            .await
+        self.inner.publish_savepoint(id, location, metadata).await
+    }
+
+    async fn adopt(
+        &self,
+        snapshot: Arc<dyn CompletedLocation>,
+        id: CheckpointId,
+        ownership: Ownership,
+    ) -> Result<Claim, StorageError> {
+        self.inner.adopt(snapshot, id, ownership).await
+    }
+
+    async fn remove(&self, id: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
+        self.points.around(["before remove", "after remove"], self.inner.remove(id, shared)).await
+    }
+
+    async fn sweep(&self, mode: SweepMode) -> Result<Sweep, StorageError> {
+        self.points.around(["before sweep", "after sweep"], self.inner.sweep(mode)).await
     }
 
     async fn open_checkpoint(&self, id: CheckpointId) -> Result<Arc<dyn CompletedLocation>, StorageError> {
@@ -144,8 +179,8 @@ impl CoordinatorStorage for Killing<dyn CoordinatorStorage> {
         self.points.around(["before discard", "after discard"], self.inner.discard(id, location)).await
     }
 
-    async fn conclude(&self, status: JobStatus) -> Result<(), StorageError> {
-        self.points.around(["before conclude", "after conclude"], self.inner.conclude(status)).await
+    async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError> {
+        self.points.around(["before conclude", "after conclude"], self.inner.conclude(status, dropped)).await
     }
 }
 
@@ -155,9 +190,14 @@ impl WorkerStorage for Killing<dyn WorkerStorage> {
         &self,
         id: CheckpointId,
         location: &LocationReference,
+        scope: StateScope,
     ) -> Result<Box<dyn StateStream>, StorageError> {
-        let inner = self.inner.create(id, location).await?;
+        let inner = self.inner.create(id, location, scope).await?;
         Ok(Box::new(Stream { inner, points: Arc::clone(&self.points) }))
+    }
+
+    async fn sync(&self, id: CheckpointId, location: &LocationReference) -> Result<(), StorageError> {
+        self.points.around(["before sync", "after sync"], self.inner.sync(id, location)).await
     }
 }
 

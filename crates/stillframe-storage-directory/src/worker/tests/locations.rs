@@ -1,4 +1,5 @@
 use super::*;
+use futures_util::future::join_all;
 use std::sync::Barrier;
 
 /// However many tasks there are and however their calls fall together: one file, and one sync for all states
@@ -9,29 +10,57 @@ fn tasks_share_a_segment_and_its_syncs() {
     let process = Process::new();
     let checkpoint = process.begin(1);
     let meeting = Barrier::new(TASKS);
+    // Nothing is asserted before all tasks have ended: the others would wait for one that fails.
     let run = |task: usize| {
-        let mut handles = Vec::new();
+        let (mut written, mut rounds) = (Vec::new(), Vec::new());
         for round in 0..3 {
             for number in 0..40 {
                 let state = state(MIDDLE + 100 * number, task * 1000 + round * 100 + number);
-                handles.push((block_on(process.write(checkpoint, &state)).unwrap(), state));
+                written.push((block_on(process.write(checkpoint, &state)), state));
             }
             meeting.wait();
-            block_on(process.sync(checkpoint)).unwrap();
+            let synced = block_on(process.sync(checkpoint));
             meeting.wait();
-            assert_eq!(process.medium.count("sync"), round + 1);
+            rounds.push((synced, process.medium.count("sync")));
             meeting.wait();
         }
-        handles
+        (written, rounds)
     };
-    let handles = std::thread::scope(|scope| {
+    let tasks = std::thread::scope(|scope| {
         let run = &run;
         let tasks = (0..TASKS).map(|task| scope.spawn(move || run(task))).collect::<Vec<_>>();
-        tasks.into_iter().flat_map(|task| task.join().unwrap()).collect::<Vec<_>>()
+        tasks.into_iter().map(|task| task.join().unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(process.medium.files().len(), 1);
-    for (handle, state) in &handles {
-        assert_eq!(process.read(checkpoint, handle).unwrap(), state);
+    for (written, rounds) in tasks {
+        for (round, (synced, syncs)) in rounds.into_iter().enumerate() {
+            synced.unwrap();
+            assert_eq!(syncs, round + 1);
+        }
+        for (handle, state) in written {
+            assert_eq!(process.read(checkpoint, &handle.unwrap()).unwrap(), state);
+        }
+    }
+}
+
+/// The same one by one: tasks that come while the medium is at work on the file of the first, or on its sync.
+#[test]
+fn whoever_comes_while_the_medium_works_shares_the_next_sync() {
+    for medium in [Medium::default(), Medium::default().showing_whole_objects_only()] {
+        let process = Process::on(medium.yielding());
+        let checkpoint = process.begin(1);
+        let process = &process;
+        let tasks = (0..16).map(async |task| {
+            let handle = process.write(checkpoint, &state(MIDDLE, task)).await.unwrap();
+            process.sync(checkpoint).await.unwrap();
+            assert_eq!(
+                completed(&process.medium, checkpoint).read(&handle).await.unwrap(),
+                state(MIDDLE, task)
+            );
+        });
+        block_on(join_all(tasks));
+        assert!(process.medium.count("create") <= 2, "{}", process.medium.count("create"));
+        assert!(process.medium.count("sync") <= 2, "{}", process.medium.count("sync"));
     }
 }
 
@@ -104,6 +133,11 @@ fn what_waits_in_memory_is_bounded() {
     assert_eq!(process.medium.count("write"), 3, "one for each MiB that is full");
     block_on(process.sync(checkpoint)).unwrap();
     assert_eq!(process.medium.count("write"), 4);
+    for salt in 0..10 {
+        block_on(process.write(checkpoint, &state(100_000, salt))).unwrap();
+    }
+    block_on(process.sync(checkpoint)).unwrap();
+    assert_eq!(process.medium.count("write"), 5, "states and their tables in one");
 }
 
 #[test]
@@ -132,15 +166,21 @@ fn checkpoints_under_way_hold_a_bounded_number_of_files_and_lose_nothing() {
         for number in 1..50 {
             let checkpoint = process.begin(number);
             let slow = block_on(worker.create(checkpoint, &DEFAULT, StateScope::Exclusive)).unwrap();
-            let handle = block_on(process.write(checkpoint, &state(MIDDLE, 0))).unwrap();
-            handles.push((checkpoint, handle, slow));
+            let early = block_on(process.write(checkpoint, &state(700_000, 0))).unwrap();
+            match number % 3 {
+                0 => block_on(process.sync(checkpoint)).unwrap(),
+                // Together more than waits in memory.
+                1 => drop(block_on(process.write(checkpoint, &state(700_000, 2))).unwrap()),
+                _ => {}
+            }
+            handles.push((checkpoint, early, slow));
             assert!(process.medium.open_writers() <= 8, "{}", process.medium.open_writers());
         }
         for (checkpoint, early, mut slow) in handles {
             block_on(slow.write(state(MIDDLE, 1))).unwrap();
             let late = block_on(slow.finish()).unwrap().unwrap();
             block_on(process.sync(checkpoint)).unwrap();
-            assert_eq!(process.read(checkpoint, &early).unwrap(), state(MIDDLE, 0));
+            assert!(process.read(checkpoint, &early).unwrap() == state(700_000, 0), "{checkpoint}");
             assert_eq!(process.read(checkpoint, &late).unwrap(), state(MIDDLE, 1));
         }
     }
@@ -176,11 +216,34 @@ fn a_process_that_ends_keeps_what_was_synced_and_nothing_else() {
     let (synced, given_up) = (process.begin(1), process.begin(2));
     let handle = block_on(process.write(synced, &state(MIDDLE, 1))).unwrap();
     block_on(process.sync(synced)).unwrap();
-    block_on(process.write(given_up, &state(MIDDLE, 2))).unwrap();
-    assert_eq!(process.medium.files().len(), 2);
+    for salt in 0..2 {
+        block_on(process.write(given_up, &state(600_000, salt))).unwrap();
+    }
+    assert_eq!(process.medium.files().len(), 2, "so much that it did not wait in memory");
     let medium = process.medium.clone();
     drop(process);
     assert_eq!(medium.files().len(), 1);
     assert_eq!(medium.open_writers(), 0);
     assert_eq!(block_on(completed(&medium, synced).read(&handle)).unwrap(), state(MIDDLE, 1));
+}
+
+/// A checkpoint that is discarded gives its space back at once, whoever has not heard of it.
+#[test]
+fn a_discarded_checkpoint_holds_no_file() {
+    let process = Process::new();
+    let (checkpoint, coordinator) = (process.begin(1), process.access.coordinator());
+    block_on(coordinator.claim()).unwrap();
+    let mut late =
+        block_on(process.access.worker().create(checkpoint, &DEFAULT, StateScope::Exclusive)).unwrap();
+    block_on(process.write(checkpoint, &state(MIDDLE, 0))).unwrap();
+    block_on(process.sync(checkpoint)).unwrap();
+    block_on(process.write(checkpoint, &state(MIDDLE, 1))).unwrap();
+    assert_eq!(process.medium.open_writers(), 1);
+    block_on(coordinator.discard(checkpoint, &DEFAULT)).unwrap();
+    assert_eq!(process.medium.open_writers(), 0);
+    assert_eq!(process.medium.files().iter().filter(|file| file.contains("chk-1")).count(), 0);
+    block_on(late.write(state(MIDDLE, 2))).unwrap();
+    let error = block_on(late.finish()).unwrap_err();
+    assert!(error.to_string().contains("checkpoint 1 was discarded"), "{error}");
+    block_on(process.sync(checkpoint)).unwrap_err();
 }

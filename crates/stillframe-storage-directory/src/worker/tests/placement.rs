@@ -116,13 +116,15 @@ fn a_place_of_its_own_holds_everything_of_its_snapshot() {
 /// A handle that keeps the buffer alive of which the state is a part would keep it as long as the checkpoint.
 #[test]
 fn inline_state_does_not_hold_on_to_the_buffer_it_came_in() {
-    let process = Process::new();
-    process.begin(1);
+    let medium = Medium::default();
+    begin(&medium, 1);
+    let worker = block_on(medium.storage("/c").with_inline_threshold(1 << 15).open(JOB)).unwrap().worker();
     let buffer = Bytes::from(vec![1; 1 << 20]);
-    for len in [10, THRESHOLD] {
-        let handle = block_on(process.write(ONE, &buffer.slice(..len))).unwrap();
-        assert_eq!(handle.size(), len as u64);
-        assert!(buffer.is_unique());
+    for len in [10, 1 << 15] {
+        let state = buffer.slice(..len);
+        let handle = block_on(write(&*worker, ONE, &DEFAULT, StateScope::Exclusive, &state)).unwrap();
+        assert_eq!(handle, StateHandle::Inline(state));
+        assert!(buffer.is_unique(), "{len}");
     }
 }
 
