@@ -6,6 +6,7 @@ use crate::place::Place;
 use crate::storage::JobDirectory;
 use crate::tenure::View;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use stillframe_model::{CheckpointId, Name};
 use stillframe_storage::{BlobEntry, BlobPath, StorageError, Sweep, SweepMode, Swept, Verdict};
 
@@ -159,7 +160,7 @@ impl Sweeper<'_> {
         entry: &BlobEntry,
         verdict: Verdict,
     ) -> Result<(), StorageError> {
-        let place = Place { blobs: self.directory.blobs.clone(), directory: parent.clone() };
+        let place = Place { blobs: Arc::clone(&self.directory.blobs), directory: parent.clone() };
         if verdict.is_orphan()
             && self.mode == SweepMode::Remove
             && let Ok(name) = Name::new(entry.name.as_str())

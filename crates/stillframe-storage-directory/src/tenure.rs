@@ -26,7 +26,7 @@ pub(crate) struct Tenure {
 enum State {
     /// The job was not claimed yet.
     Unclaimed,
-    Holding(Held),
+    Holding(Box<Held>),
     /// For good, and why.
     Stopped {
         kind: ErrorKind,
@@ -57,7 +57,7 @@ impl Tenure {
         let mut state = self.state.lock().await;
         if let State::Unclaimed = &*state {
             let held = self.begin(&mut state, token).await?;
-            *state = State::Holding(held);
+            *state = State::Holding(Box::new(held));
         }
         let held = self.held(&mut state)?;
         let head = head(&held.register)?;
@@ -270,7 +270,7 @@ impl Tenure {
 
     fn held<'a>(&self, state: &'a mut State) -> Result<&'a mut Held, StorageError> {
         match state {
-            State::Holding(held) => Ok(held),
+            State::Holding(held) => Ok(&mut **held),
             State::Unclaimed => {
                 Err(StorageError::new(ErrorKind::Other, "use job", self.store.job.to_string())
                     .with_detail("claim the job first"))

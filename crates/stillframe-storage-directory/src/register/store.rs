@@ -45,7 +45,9 @@ impl RegisterStore {
             let numbers: BTreeSet<_> = numbers.filter(|number| *number >= first).collect();
             // Where there is none at all, a coordinator may have died before its first one.
             let Some(last) = numbers.last() else { return Ok((hint, false)) };
-            let gap = (first..).zip(&numbers).find_map(|(expected, found)| (expected != *found).then_some(expected));
+            let gap = (first..)
+                .zip(&numbers)
+                .find_map(|(expected, found)| (expected != *found).then_some(expected));
             let missing = match (&hint, gap) {
                 (None, _) => layout::marker(self.job, 1),
                 // A listing is no proof.
