@@ -6,6 +6,7 @@ use crate::place::Place;
 use crate::storage::JobDirectory;
 use crate::tenure::View;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use stillframe_model::{CheckpointId, Name};
 use stillframe_storage::{BlobEntry, BlobPath, StorageError, Sweep, SweepMode, Swept, Verdict};
 
@@ -52,6 +53,15 @@ impl Sweeper<'_> {
 
     async fn register(&mut self) -> Result<(), StorageError> {
         let job = self.directory.job;
+        let register = layout::register(job);
+        for entry in self.list(&register).await? {
+            let path = Name::new(entry.name.as_str()).ok().map(|name| register.join(name));
+            let is_ours =
+                path.is_some_and(|path| path == layout::markers(job) || path == layout::entries(job));
+            if !(is_ours && entry.is_directory) {
+                self.foreign(&register, &entry)?;
+            }
+        }
         for entry in self.list(&layout::markers(job)).await? {
             let verdict = match layout::parse_number(&entry.name) {
                 Some(_) => Verdict::Register,
@@ -150,7 +160,7 @@ impl Sweeper<'_> {
         entry: &BlobEntry,
         verdict: Verdict,
     ) -> Result<(), StorageError> {
-        let place = Place { blobs: self.directory.blobs.clone(), directory: parent.clone() };
+        let place = Place { blobs: Arc::clone(&self.directory.blobs), directory: parent.clone() };
         if verdict.is_orphan()
             && self.mode == SweepMode::Remove
             && let Ok(name) = Name::new(entry.name.as_str())

@@ -26,7 +26,7 @@ pub(crate) struct Tenure {
 enum State {
     /// The job was not claimed yet.
     Unclaimed,
-    Holding(Held),
+    Holding(Box<Held>),
     /// For good, and why.
     Stopped {
         kind: ErrorKind,
@@ -57,7 +57,7 @@ impl Tenure {
         let mut state = self.state.lock().await;
         if let State::Unclaimed = &*state {
             let held = self.begin(&mut state, token).await?;
-            *state = State::Holding(held);
+            *state = State::Holding(Box::new(held));
         }
         let held = self.held(&mut state)?;
         let head = head(&held.register)?;
@@ -82,15 +82,14 @@ impl Tenure {
                 _ => {}
             }
         }
-        let mut hint = self.store.newest_marker().await?;
-        if hint.is_none()
-            && let Err(refusal) = self.refuse_without_register().await
-        {
+        let (mut hint, has_entries) = self.store.look().await?;
+        if !has_entries && let Err(refusal) = self.refuse_without_entries().await {
             // Somebody may have begun between the two looks.
-            hint = self.store.newest_marker().await?;
-            if hint.is_none() {
+            let (newer, has_entries) = self.store.look().await?;
+            if !has_entries {
                 return Err(refusal);
             }
+            hint = newer;
         }
         let mut register = Register::new(*job, token);
         let step = register.claim(hint);
@@ -107,8 +106,8 @@ impl Tenure {
         }
     }
 
-    /// Without a register every checkpoint would look like an orphan.
-    async fn refuse_without_register(&self) -> Result<(), StorageError> {
+    /// Without an entry every checkpoint would look like an orphan. None is begun before there is one.
+    async fn refuse_without_entries(&self) -> Result<(), StorageError> {
         let RegisterStore { job, blobs } = &self.store;
         for entry in blobs.list(&layout::job(*job)).await? {
             let Some(checkpoint) = layout::parse_checkpoint(&entry.name) else { continue };
@@ -117,7 +116,7 @@ impl Tenure {
                 let register = blobs.locate(&layout::register(*job));
                 return Err(StorageError::new(ErrorKind::Corrupt, "claim job with register", register).with_detail(
                     format!(
-                        "it is empty, and yet there is a complete checkpoint {checkpoint}; bring the register back, or \
+                        "it has no entry, and yet there is a complete checkpoint {checkpoint}; bring the register back, or \
                          resume from that checkpoint's directory under another job id"
                     ),
                 ));
@@ -271,7 +270,7 @@ impl Tenure {
 
     fn held<'a>(&self, state: &'a mut State) -> Result<&'a mut Held, StorageError> {
         match state {
-            State::Holding(held) => Ok(held),
+            State::Holding(held) => Ok(&mut **held),
             State::Unclaimed => {
                 Err(StorageError::new(ErrorKind::Other, "use job", self.store.job.to_string())
                     .with_detail("claim the job first"))

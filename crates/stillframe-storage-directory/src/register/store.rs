@@ -5,6 +5,7 @@ use super::{
 };
 use crate::layout;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stillframe_metadata::FormatError;
 use stillframe_model::JobId;
@@ -30,8 +31,45 @@ pub(crate) enum Failed {
 }
 
 impl RegisterStore {
-    /// The newest marker that a listing shows. A hint: it saves reading all markers before it.
-    pub(crate) async fn newest_marker(&self) -> Result<Option<Marker>, StorageError> {
+    /// The newest marker that a listing shows, which saves reading all before it; and whether a listing shows entries.
+    ///
+    /// # Errors
+    /// `Corrupt` if a marker or an entry is missing that has to be there. Nothing less would tell a register of which somebody
+    /// has removed the beginning from one that has only begun.
+    pub(crate) async fn look(&self) -> Result<(Option<Marker>, bool), StorageError> {
+        let mut hint = self.newest_marker().await?;
+        loop {
+            let first = hint.as_ref().map_or(0, |newest| newest.floor).max(1);
+            let listed = self.blobs.list(&layout::entries(self.job)).await?;
+            let numbers = listed.iter().filter_map(|entry| layout::parse_number(&entry.name));
+            let numbers: BTreeSet<_> = numbers.filter(|number| *number >= first).collect();
+            // Where there is none at all, a coordinator may have died before its first one.
+            let Some(last) = numbers.last() else { return Ok((hint, false)) };
+            let gap = (first..)
+                .zip(&numbers)
+                .find_map(|(expected, found)| (expected != *found).then_some(expected));
+            let missing = match (&hint, gap) {
+                (None, _) => layout::marker(self.job, 1),
+                // A listing is no proof.
+                (Some(_), Some(gap)) if self.read_entry(gap).await?.is_none() => layout::entry(self.job, gap),
+                (Some(_), _) => return Ok((hint, true)),
+            };
+            // Somebody may have begun since, or have removed what lies before a newer marker.
+            let newest = self.newest_marker().await?;
+            if newest == hint {
+                return Err(self.missing(&missing, *last));
+            }
+            hint = newest;
+        }
+    }
+
+    fn missing(&self, path: &BlobPath, last: u64) -> StorageError {
+        StorageError::new(ErrorKind::Corrupt, "read register from", self.blobs.locate(path)).with_detail(format!(
+            "it is missing, and yet there is entry {last}; nothing was changed: restore it, or begin under another job id"
+        ))
+    }
+
+    async fn newest_marker(&self) -> Result<Option<Marker>, StorageError> {
         let listed = self.blobs.list(&layout::markers(self.job)).await?;
         let newest = listed.iter().filter_map(|entry| layout::parse_number(&entry.name)).max();
         match newest {

@@ -83,6 +83,42 @@ fn without_its_register_a_job_with_checkpoints_is_refused() {
 }
 
 #[test]
+fn a_register_of_which_a_part_is_missing_is_refused() {
+    let medium = Medium::default();
+    for number in 1..=3 {
+        // Each claim writes an entry of its own, and lets the next one begin at it.
+        complete(&*coordinator(&medium), id(1 + 16 * (number - 1)), &[]);
+    }
+    let whole: Vec<_> =
+        medium.files().into_iter().map(|name| (medium.content(&name).unwrap(), name)).collect();
+    let register: Vec<_> =
+        whole.iter().map(|(_, name)| name).filter(|name| name.contains("/_ctl/")).collect();
+    let entries: Vec<_> = register.iter().filter(|name| name.contains("/r/")).collect();
+    let [.., floor, _, last] = entries[..] else { panic!("too few entries: {entries:?}") };
+    let all_markers = register.iter().filter(|name| name.contains("/e/")).map(|name| name.as_str());
+    let all_entries = entries.iter().map(|name| name.as_str());
+    for (missing, words) in [
+        (vec![floor.as_str()], "it is missing, and yet there is entry"),
+        (
+            all_markers.collect(),
+            "_ctl/e/00000000000000000001: corrupt (it is missing, and yet there is entry",
+        ),
+        (all_entries.collect::<Vec<_>>(), "it has no entry, and yet there is a complete checkpoint"),
+    ] {
+        missing.iter().for_each(|name| medium.remove(name));
+        let before = medium.files();
+        let access = block_on(medium.storage("/c").open(JOB)).unwrap();
+        let error = block_on(access.coordinator().claim()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{missing:?}: {error}");
+        assert!(error.to_string().contains(words), "{missing:?}: {error}");
+        assert_eq!(medium.files(), before, "{missing:?}");
+        whole.iter().for_each(|(content, name)| medium.replace(name, content.clone()));
+    }
+    assert!(last.ends_with("06"), "{entries:?}");
+    assert_eq!(block_on(coordinator(&medium).claim()).unwrap().retained, [id(1), id(17), id(33)]);
+}
+
+#[test]
 fn the_register_of_another_job_is_refused() {
     let medium = Medium::default();
     complete(&*coordinator(&medium), ONE, &[]);

@@ -191,6 +191,9 @@ fn nothing_that_was_reported_is_lost_wherever_the_power_goes() {
     report(&proof);
 }
 
+/// The job's directory, which its id names.
+const PLACE: &str = "/7363726970746564206a6f62206e6f31";
+
 const MUTANTS: [(Mutant, Script); 25] = [
     (Mutant::File("/segment-"), script::everything),
     (Mutant::File("/state-"), script::large),
@@ -208,10 +211,10 @@ const MUTANTS: [(Mutant, Script); 25] = [
     (Mutant::Directory("/_ctl/r", After::Nothing), script::everything),
     (Mutant::Directory("/_ctl/e", After::Link), script::everything),
     (Mutant::Directory("/_ctl", After::Any), script::everything),
-    (Mutant::Directory("/7363726970746564206a6f62206e6f31", After::Make("chk-")), script::everything),
-    (Mutant::Directory("/7363726970746564206a6f62206e6f31", After::Make("shared")), script::everything),
-    (Mutant::Directory("/7363726970746564206a6f62206e6f31", After::Make("taskowned")), script::everything),
-    (Mutant::Directory("/7363726970746564206a6f62206e6f31", After::Any), script::everything),
+    (Mutant::Directory(PLACE, After::Make("chk-")), script::everything),
+    (Mutant::Directory(PLACE, After::Make("shared")), script::everything),
+    (Mutant::Directory(PLACE, After::Make("taskowned")), script::everything),
+    (Mutant::Directory(PLACE, After::Any), script::everything),
     (Mutant::Directory("/data/c", After::Any), script::everything),
     (Mutant::Directory("/data", After::Any), script::everything),
     (Mutant::Directory("/shared", After::Any), script::everything),
@@ -225,6 +228,7 @@ fn every_fsync_that_is_left_out_is_missed() {
     let mut proof = Proof::begin("storage/crash_mutants");
     let coverage = Coverage { every_subset_up_to: 4, pairs_up_to: 0, random: 2, seed: 1 };
     let mut caught = Vec::new();
+    assert_eq!(PLACE, format!("/{JOB}"));
     for (mutant, script) in MUTANTS {
         let wrap = |disk: &SimDisk| -> Arc<dyn Disk> { Arc::new(Mutated::new(disk, mutant)) };
         let start = (SimDisk::new(), Journal::default());

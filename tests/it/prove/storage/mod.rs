@@ -1,5 +1,6 @@
 //! The proof `storage`: what storages promise holds in every case that was looked at.
 
+mod broken_rules;
 mod child;
 mod crash;
 mod io_faults;
