@@ -48,10 +48,10 @@ fn a_renamed_file_always_has_a_name() {
 const JOB: JobId = JobId::from_bytes([0x33; 16]);
 const ONE: CheckpointId = CheckpointId::new(1);
 
-fn open(disk: &SimDisk) -> Arc<dyn StorageAccess> {
+fn open(disk: &SimDisk) -> Result<Arc<dyn StorageAccess>, StorageError> {
     let storage =
         FileSystemCheckpointStorage::new("/c").and_then(|storage| storage.with_min_file_size_threshold(0));
-    block_on(storage.unwrap().with_disk(Arc::new(disk.clone())).open(JOB)).unwrap()
+    block_on(storage?.with_disk(Arc::new(disk.clone())).open(JOB))
 }
 
 /// Writes state for a first checkpoint, and gives its metadata.
@@ -91,7 +91,7 @@ fn assert_nothing_looks_complete(disk: &SimDisk, context: &str) {
 fn who_completes_a_removal_does_not_trust_in_what_the_dead_removed() {
     for scope in [StateScope::Exclusive, StateScope::Shared] {
         let disk = SimDisk::new();
-        let access = open(&disk);
+        let access = open(&disk).unwrap();
         let (handle, metadata) = write_one(&*access, scope);
         let location = stillframe_model::LocationReference::Default;
         block_on(access.coordinator().commit(ONE, &location, metadata, &[])).unwrap();
@@ -99,12 +99,12 @@ fn who_completes_a_removal_does_not_trust_in_what_the_dead_removed() {
         let shared: Vec<_> =
             handle.file().filter(|_| scope == StateScope::Shared).cloned().into_iter().collect();
         let remove = |disk: &SimDisk| -> Result<(), StorageError> {
-            let coordinator = open(disk).coordinator();
+            let coordinator = open(disk)?.coordinator();
             block_on(coordinator.claim())?;
             block_on(coordinator.remove(ONE, &shared))
         };
         let sweep = |disk: &SimDisk| -> Result<(), StorageError> {
-            let coordinator = open(disk).coordinator();
+            let coordinator = open(disk)?.coordinator();
             block_on(coordinator.claim())?;
             block_on(coordinator.sweep(SweepMode::Remove)).map(drop)
         };
@@ -120,21 +120,20 @@ fn who_completes_a_removal_does_not_trust_in_what_the_dead_removed() {
 
 #[test]
 fn what_the_register_refused_never_looks_complete_while_it_is_discarded() {
-    let disk = SimDisk::new();
-    let access = open(&disk);
-    let (_, metadata) = write_one(&*access, StateScope::Shared);
-    let location = stillframe_model::LocationReference::Default;
-    let unknown = [CheckpointId::new(7)];
-    let error = block_on(access.coordinator().commit(ONE, &location, metadata, &unknown)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
     for cut in 0..1_000 {
-        let before = disk.fork();
+        let disk = SimDisk::new();
+        let access = open(&disk).unwrap();
+        let (_, metadata) = write_one(&*access, StateScope::Shared);
+        let location = stillframe_model::LocationReference::Default;
+        let unknown = [CheckpointId::new(7)];
+        let error = block_on(access.coordinator().commit(ONE, &location, metadata, &unknown)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
         disk.stop_after(cut);
         let discarded = block_on(access.coordinator().discard(ONE, &location));
         disk.resume();
         assert_nothing_looks_complete(&disk, &format!("stopped after {cut} operations"));
         if discarded.is_ok() {
-            assert!(cut > 3 && before.files(Path::new("/c")).len() > 1);
+            assert!(cut > 3, "it takes more than {cut} operations");
             return;
         }
     }
