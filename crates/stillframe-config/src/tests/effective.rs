@@ -54,7 +54,7 @@ fn assert_storage(storage: &StorageDescriptor) {
 
 /// A config that asks for exactly this.
 fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
-    let EffectiveConfig { schedule, barriers, incremental: _, tolerance, retention, storage, recovery } =
+    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention, storage, recovery } =
         effective;
     let mut config = CheckpointConfig::default();
     config
@@ -73,6 +73,8 @@ fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
         .set_externalized_checkpoint_retention(retention.on_end)
         .set_num_retained_checkpoints(retention.max_retained)
         .set_checkpoint_storage(storage.clone())
+        .set_incremental_checkpoints(*incremental)
+        .set_recovery_claim_mode(recovery.claim_mode)
         .set_ignore_unclaimed_state(recovery.ignore_unclaimed_state)
         .set_checkpoint_id_of_ignored_in_flight_data(recovery.ignored_in_flight_data)
         // These two only permit what was permitted before.
