@@ -41,9 +41,9 @@ pub use stillframe_runtime as runtime;
 #[cfg(feature = "runtime")]
 pub use stillframe_state as state;
 pub use stillframe_storage as storage;
-pub use stillframe_storage_directory as storage_directory;
 #[cfg(feature = "custom")]
 pub use stillframe_storage_custom as custom;
+pub use stillframe_storage_directory as storage_directory;
 #[cfg(feature = "fs")]
 pub use stillframe_storage_fs as fs;
 #[cfg(feature = "memory")]

@@ -14,7 +14,7 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// What its types leave open, and its readers rely on.
 pub(super) fn assert_valid(effective: &EffectiveConfig) {
-    let EffectiveConfig { schedule, barriers, incremental: _, tolerance, retention: _, storage, recovery: _ } =
+    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention: _, storage, recovery: _ } =
         effective;
     assert!(schedule.min_pause <= YEAR, "{schedule:?}");
     assert!(schedule.timeout >= SHORTEST, "{schedule:?}");
@@ -76,6 +76,8 @@ fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
         .set_incremental_checkpoints(*incremental)
         .set_recovery_claim_mode(recovery.claim_mode)
         .set_ignore_unclaimed_state(recovery.ignore_unclaimed_state)
+        .set_recovery_claim_mode(recovery.claim_mode)
+        .set_incremental_checkpoints(*incremental)
         .set_checkpoint_id_of_ignored_in_flight_data(recovery.ignored_in_flight_data)
         // These two only permit what was permitted before.
         .set_force_checkpointing(true)

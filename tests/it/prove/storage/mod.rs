@@ -1,6 +1,9 @@
 //! The proof `storage`: what storages promise holds in every case that was looked at.
 
 mod child;
+mod crash;
+mod io_faults;
 mod kill;
 mod power_cut;
 mod register;
+mod scripted;

@@ -15,7 +15,7 @@ use super::child::ledger::Kind;
 use crate::e2e::flights::departures::Random;
 use crate::prove::{Proof, report, seed, size};
 use mounts::{EXT4, EXT4_WRITEBACK, FileSystem, XFS, run};
-use recording::Recording;
+use recording::{Disk, Recording};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::geteuid;
 use std::env;
@@ -87,6 +87,9 @@ struct Tally {
 
 impl Tally {
     /// Takes so many recordings, and looks at images of each.
+    ///
+    /// # Errors
+    /// Why none can be taken on this machine.
     fn of(
         file_system: FileSystem,
         recordings: u64,
@@ -95,9 +98,17 @@ impl Tally {
         scratch: &Path,
     ) -> Result<Self, String> {
         let empty = file_system.make(scratch)?;
+        drop(Disk::start(file_system, &empty, scratch)?);
         let mut tally = Self::default();
         for _ in 0..recordings {
-            let recording = Recording::make(file_system, &empty, random.draw(), forgetful, scratch)?;
+            let recording = match Recording::make(file_system, &empty, random.draw(), forgetful, scratch) {
+                Ok(recording) => recording,
+                Err(complaint) => {
+                    tally.violated += 1;
+                    tally.complaints.push(complaint);
+                    continue;
+                }
+            };
             for _ in 0..IMAGES {
                 let found = recording.cut(random, scratch);
                 let kinds = found.ledger.kinds();
@@ -141,7 +152,7 @@ fn inside() {
     let scratch = scratch.0.path();
     let mut details = Vec::new();
     let planned =
-        [(EXT4, size().pick(6, 60)), (EXT4_WRITEBACK, size().pick(2, 30)), (XFS, size().pick(2, 30))];
+        [(EXT4, size().pick(10, 300)), (EXT4_WRITEBACK, size().pick(4, 150)), (XFS, size().pick(6, 150))];
     for (file_system, recordings) in planned {
         let name = file_system.name;
         match Tally::of(file_system, recordings, Forgetful::default(), &mut random, scratch) {
@@ -167,9 +178,10 @@ fn inside() {
         ("without the fsync of directories", Forgetful { files: false, directories: true }),
     ];
     for (name, forgetful) in mutants {
-        match Tally::of(EXT4, size().pick(1, 10), forgetful, &mut random, scratch) {
+        match Tally::of(EXT4, size().pick(2, 10), forgetful, &mut random, scratch) {
             Err(why) => details.push(format!("{name}: skipped, {why}")),
             Ok(Tally { images, lost, corrupt, .. }) => {
+                // A harness that does not see this sees nothing.
                 proof.violations += u64::from(lost + corrupt == 0);
                 details.push(format!("ext4 {name}: {images} images, lost {lost}, corrupt {corrupt}"));
             }

@@ -309,7 +309,7 @@ fn abort(
 ) -> Result<(), StorageError> {
     let mut stream = block_on(worker.create(id, location, scope))?;
     block_on(stream.write(bytes.slice(..bytes.len() / 2)))?;
-    if bytes.len() % 2 == 0 { block_on(stream.abort()) } else { Ok(()) }
+    if bytes.len().is_multiple_of(2) { block_on(stream.abort()) } else { Ok(()) }
 }
 
 fn is_shared(state: &Written) -> bool {

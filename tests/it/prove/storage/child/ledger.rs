@@ -13,11 +13,11 @@ use std::sync::Arc;
 use stillframe::model::Pointer;
 use stillframe::storage::{CheckpointStorage, StorageError};
 
-/// Where a name is tried for a metadata file that is being published. The one of a complete checkpoint may be left over when a
-/// process dies right after it was published, and goes with the checkpoint.
+/// How the name begins that metadata has until it is published. In the directory of a complete checkpoint such a name may be left
+/// over, by a process that died right after it had published; it goes with the checkpoint.
 const TEMPORARY: &str = "._metadata.";
 
-/// How bad it is what was found.
+/// What sort of thing was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     /// Something that was reported complete is not there.
@@ -264,4 +264,60 @@ fn walk(directory: &Path) -> io::Result<BTreeSet<String>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Message = Message::Claimed { retained: BTreeSet::new(), next: 1, ended: false };
+
+    fn committing(checkpoint: u64, dropped: &[u64]) -> Message {
+        let dropped = dropped.iter().copied().collect();
+        Message::Committing { checkpoint, dropped, digest: 70 + checkpoint, files: BTreeSet::new() }
+    }
+
+    fn claimed(retained: &[u64], next: u64) -> Message {
+        Message::Claimed { retained: retained.iter().copied().collect(), next, ended: false }
+    }
+
+    fn found(checkpoint: u64) -> Message {
+        Message::Found { checkpoint, digest: 70 + checkpoint }
+    }
+
+    /// What is wrong after checkpoint 1 was completed, checkpoint 2 was to be, and then this was said.
+    fn kinds(then: &[Message]) -> Vec<Kind> {
+        let mut ledger = Ledger::new();
+        let before = [
+            FIRST,
+            Message::Beginning(1),
+            committing(1, &[]),
+            Message::Committed(1),
+            Message::Beginning(2),
+            committing(2, &[1]),
+        ];
+        before.iter().chain(then).for_each(|message| ledger.hear(message));
+        ledger.kinds().into_iter().collect()
+    }
+
+    #[test]
+    fn what_was_in_doubt_may_be_either_way() {
+        assert_eq!(kinds(&[claimed(&[1], 3), found(1), Message::Swept]), []);
+        assert_eq!(kinds(&[claimed(&[2], 3), found(2), Message::Swept]), []);
+        assert_eq!(kinds(&[claimed(&[2], 3), claimed(&[1], 4)]), [Kind::Lost]);
+    }
+
+    #[test]
+    fn nothing_else_is_right() {
+        assert_eq!(kinds(&[claimed(&[], 3)]), [Kind::Lost]);
+        assert_eq!(kinds(&[claimed(&[1, 2], 3)]), [Kind::Wrong]);
+        assert_eq!(kinds(&[Message::Committed(2), claimed(&[1], 3)]), [Kind::Lost]);
+        assert_eq!(kinds(&[claimed(&[1], 2)]), [Kind::Wrong]);
+        assert_eq!(kinds(&[claimed(&[1], 3), Message::Swept]), [Kind::Lost]);
+        let other = Message::Found { checkpoint: 1, digest: 72 };
+        assert_eq!(kinds(&[claimed(&[1], 3), other, Message::Swept]), [Kind::Corrupt]);
+        let failed = Message::Failed("corrupt".into());
+        assert_eq!(kinds(&[Message::At(Phase::Restore), failed.clone()]), [Kind::Lost]);
+        assert_eq!(kinds(&[Message::At(Phase::Write), failed]), [Kind::Wrong]);
+    }
 }

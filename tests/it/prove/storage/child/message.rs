@@ -34,7 +34,7 @@ pub(crate) enum Message {
     Over,
 }
 
-/// The sorts of work, in the order in which one that goes wrong is the worse to have missed.
+/// The sorts of work, those of a recovery first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Phase {
     Claim,

@@ -69,3 +69,30 @@ impl Blocks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_across_blocks_is_read_back_and_nothing_is_behind_the_end() {
+        let mut blocks = Blocks { len: 3 * BLOCK as u64, written: BTreeMap::new() };
+        blocks.write(BLOCK as u64 - 2, b"four");
+        blocks.write(blocks.len() - 1, b"end");
+        let read = |offset, len| {
+            let mut bytes = Vec::new();
+            blocks.read(offset, len, &mut bytes);
+            bytes
+        };
+        assert_eq!(read(BLOCK as u64 - 3, 6), b"\0four\0");
+        assert_eq!(read(2 * BLOCK as u64 - 1, 3), b"\0\0\0");
+        assert_eq!(read(blocks.len() - 2, 100), b"\0e");
+        assert_eq!(read(blocks.len(), 1), b"");
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("image");
+        blocks.write_file(&path).unwrap();
+        let again = Blocks::of_file(&path).unwrap();
+        assert_eq!((again.len, again.written), (blocks.len, blocks.written));
+    }
+}

@@ -49,7 +49,6 @@ impl FileSystem {
         file.set_len(self.mebibytes << 20).map_err(|error| format!("{}: {error}", path.display()))?;
         let (program, arguments) = self.make.split_first().ok_or("no program makes it")?;
         run(Command::new(program).args(arguments).arg(&path))?;
-        drop(self.mount(&path, &scratch.join("tried"))?);
         let empty = Blocks::of_file(&path).map_err(|error| format!("{}: {error}", path.display()));
         let _ = fs::remove_file(&path);
         empty
@@ -72,6 +71,7 @@ impl FileSystem {
 pub(super) struct Mounted(PathBuf);
 
 impl Mounted {
+    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }

@@ -1,7 +1,7 @@
 //! A job that ran on a recorded disk, and what a loss of power at one moment of it leaves.
 
 use super::blocks::Blocks;
-use super::mounts::FileSystem;
+use super::mounts::{FileSystem, Mounted};
 use super::recorder::{Event, Recorder, place};
 use crate::e2e::flights::departures::Random;
 use crate::prove::storage::child::disk::{Forgetful, WatchedDisk};
@@ -19,6 +19,9 @@ const RUNS: u64 = 3;
 /// How many checkpoints one of them takes.
 const CHECKPOINTS: u64 = 6;
 
+/// Where the disk is mounted, before and after: the pointers of savepoints are paths.
+const MOUNTED: &str = "mounted";
+
 /// What a disk writes at once.
 const SECTOR: usize = 512;
 
@@ -26,6 +29,26 @@ pub(super) struct Recording {
     file_system: FileSystem,
     before: Blocks,
     events: Vec<Event>,
+}
+
+/// A disk that is recorded, with a file system on it that is mounted.
+pub(super) struct Disk {
+    // In the order in which they go.
+    mounted: Mounted,
+    recorder: Recorder,
+}
+
+impl Disk {
+    /// # Errors
+    /// Why that cannot be had on this machine.
+    pub(super) fn start(file_system: FileSystem, empty: &Blocks, scratch: &Path) -> Result<Self, String> {
+        let device = scratch.join("device");
+        let _ = fs::remove_file(&device);
+        place(&device).map_err(|error| format!("{}: {error}", device.display()))?;
+        let recorder = Recorder::serve(empty.clone(), &device)
+            .map_err(|error| format!("a file system in user space: {error}"))?;
+        Ok(Self { mounted: file_system.mount(&device, &scratch.join(MOUNTED))?, recorder })
+    }
 }
 
 /// What somebody who was told finds after a power cut.
@@ -37,6 +60,9 @@ pub(super) struct Found {
 
 impl Recording {
     /// Runs the job on a disk that is empty before.
+    ///
+    /// # Errors
+    /// If anything fails on a disk whose power was never cut.
     pub(super) fn make(
         file_system: FileSystem,
         empty: &Blocks,
@@ -44,12 +70,7 @@ impl Recording {
         forgetful: Forgetful,
         scratch: &Path,
     ) -> Result<Self, String> {
-        let device = scratch.join("recorded-device");
-        let _ = fs::remove_file(&device);
-        place(&device).map_err(|error| format!("{}: {error}", device.display()))?;
-        let recorder = Recorder::serve(empty.clone(), &device)
-            .map_err(|error| format!("a file system in user space: {error}"))?;
-        let mounted = file_system.mount(&device, &scratch.join("recorded"))?;
+        let Disk { mounted, recorder } = Disk::start(file_system, empty, scratch)?;
         recorder.begin();
         for run in 0..RUNS {
             let orders = Orders {
@@ -93,7 +114,7 @@ impl Recording {
         let _ = fs::remove_file(&image);
         let written = survive(self.before.clone(), past, random).write_file(&image);
         written.expect("an image can be written");
-        match self.file_system.mount(&image, &scratch.join("after")) {
+        match self.file_system.mount(&image, &scratch.join(MOUNTED)) {
             // What the file system itself does not survive says nothing about us, but nothing good about this proof.
             Err(error) => ledger.complain(Kind::Wrong, format!("after event {moment}: {error}")),
             Ok(mounted) => recover(&mounted.path().join("job"), &mut ledger, random),
@@ -107,7 +128,7 @@ fn survive(mut content: Blocks, past: &[Event], random: &mut Random) -> Blocks {
     let flushed = past.iter().rposition(|event| matches!(event, Event::Flush)).unwrap_or(0);
     // In how many of sixteen cases a write survives. None and all are cases that matter more than others.
     let chance = [0, 0, 4, 8, 12, 15, 16, 16][random.below(8) as usize];
-    let torn = random.below(past.len() as u64 + 1) as usize;
+    let torn = flushed + random.below((past.len() - flushed) as u64 + 1) as usize;
     for (number, event) in past.iter().enumerate() {
         let Event::Write { offset, bytes } = event else { continue };
         if number < flushed || random.below(16) < chance {

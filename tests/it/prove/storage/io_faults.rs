@@ -1,0 +1,140 @@
+//! Each operation of a job fails, in each way in which it can, once and from then on. The job does what a coordinator does
+//! then: it gives the checkpoint up and goes on, unless it cannot know what became of it.
+//!
+//! What must hold each time: nothing that was reported is lost, also if the power goes as well; a failure that was certain is
+//! certain; the error names the file; no fsync is tried again on what it failed on; and the next process goes on.
+
+mod watch;
+
+use super::scripted::process::Errors;
+use super::scripted::{Journal, recovery, script};
+use crate::prove::{Proof, report, size};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stillframe::fs::disk::Disk;
+use stillframe::fs::simulation::{Coverage, Failed, FaultKind, SimDisk, SimOperation};
+use stillframe::storage::{ErrorKind, StorageError};
+use watch::Watched;
+
+/// The fewest failures that count as having looked.
+const FEWEST: u64 = 2_000;
+
+/// What a job came to on a disk that failed.
+#[derive(Debug)]
+struct Ran {
+    errors: Vec<StorageError>,
+    journal: Journal,
+    repeated: Vec<PathBuf>,
+}
+
+fn run(disk: &SimDisk) -> Ran {
+    let watched = Watched::new(disk);
+    let mut journal = Journal::default();
+    let reached: Arc<dyn Disk> = Arc::new(watched.clone());
+    let errors = script::whatever_fails(&reached, Errors::Meant, &mut journal);
+    Ran { errors, journal, repeated: watched.repeated() }
+}
+
+/// What is wrong with how a job took one failure.
+fn complaints(failed: &Failed, kind: FaultKind, is_sticky: bool, ran: &Ran) -> Vec<String> {
+    let mut complaints = ran.journal.wrong.clone();
+    complaints
+        .extend(ran.repeated.iter().map(|path| format!("the fsync of {} was tried again", path.display())));
+    let Some(first) = ran.errors.first() else {
+        if !is_sticky && !may_pass(failed, kind) {
+            complaints.push("nobody noticed".to_owned());
+        }
+        return complaints;
+    };
+    if !is_sticky {
+        if !names(first, &failed.path) {
+            complaints.push(format!("the error does not name the file: {first:?}"));
+        }
+        if matches!(kind, FaultKind::Interrupted | FaultKind::ShortRead | FaultKind::ShortWrite) {
+            complaints.push(format!("a failure that means nothing was an error: {first:?}"));
+        }
+        // Only a name that may or may not be there leaves a doubt.
+        let unknown = ran.errors.iter().find(|error| error.kind() == ErrorKind::OutcomeUnknown);
+        let place =
+            failed.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_name = matches!(&*place, "r" | "e") || place.starts_with("savepoint-");
+        if let Some(unknown) = unknown
+            && !(failed.operation == SimOperation::SyncDirectory && is_name)
+        {
+            complaints.push(format!("its outcome is known: {unknown:?}"));
+        }
+    }
+    complaints
+}
+
+/// Whether a failure need not be noticed: one that means nothing, one of what is tried again or not worth failing for.
+fn may_pass(failed: &Failed, kind: FaultKind) -> bool {
+    use SimOperation as O;
+    if matches!(kind, FaultKind::Interrupted | FaultKind::ShortRead | FaultKind::ShortWrite) {
+        return true;
+    }
+    let path = failed.path.to_string_lossy();
+    match failed.operation {
+        // The second name of a file that was published.
+        O::RemoveFile if path.ends_with(".tmp") => true,
+        // What an unsettled entry of the register is compared with is read until it can be.
+        O::Open | O::Read => path.contains("/_ctl/"),
+        // A checkpoint's directory is gone through a second time.
+        O::List | O::RemoveFile | O::RemoveDirectory => path.contains("/chk-"),
+        // Where it may not even look into a directory above, it has not created anything either.
+        O::SyncDirectory => matches!(kind, FaultKind::Denied | FaultKind::ReadOnly),
+        _ => false,
+    }
+}
+
+fn names(error: &(dyn Error + 'static), path: &Path) -> bool {
+    let here = error.to_string().contains(&*path.to_string_lossy());
+    here || error.source().is_some_and(|cause| names(cause, path))
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "what was found is what a person needs to see")]
+fn whatever_fails_and_however_nothing_is_lost() {
+    let mut proof = Proof::begin("storage/io_faults");
+    let coverage = Coverage {
+        every_subset_up_to: size().pick(2, 6),
+        pairs_up_to: 0,
+        random: size().pick(2, 16),
+        seed: 1,
+    };
+    let (mut sites, mut states) = (BTreeMap::<(usize, SimOperation), u64>::new(), 0_u64);
+    let mut wrong = Vec::new();
+    let whole = run(&SimDisk::new());
+    assert!(whole.errors.is_empty() && whole.journal.wrong.is_empty(), "nothing failed, and yet: {whole:?}");
+    for (kind, is_sticky) in FaultKind::ALL.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
+        for failing in SimDisk::new().fail_everywhere(kind, is_sticky, run) {
+            let (failed, ran) = (&failing.failed, &failing.outcome);
+            *sites.entry((failed.number, failed.operation)).or_default() += 1;
+            proof.cases += 1;
+            let context = format!("{kind:?}{} at {failed:?}", if is_sticky { " for good" } else { "" });
+            let mut found = complaints(failed, kind, is_sticky, ran);
+            for (survived, image) in failing.disk.after_power_loss(&coverage) {
+                states += 1;
+                let checked = recovery::check(&image, 10, &ran.journal);
+                found.extend(checked.err().map(|what| format!("then the power goes, {survived}: {what}")));
+            }
+            failing.disk.mend();
+            states += 1;
+            found.extend(recovery::check(&failing.disk, 10, &ran.journal).err());
+            wrong.extend(found.into_iter().map(|what| format!("{context}: {what}")));
+        }
+    }
+    wrong.iter().take(30).for_each(|wrong| println!("{wrong}"));
+    proof.violations = wrong.len() as u64 + u64::from(proof.cases < FEWEST);
+    proof.detail = format!(
+        "{} sites x {} ways to fail, each once and for good, as far as they apply; {states} recoveries from what was left, \
+         with and without a loss of power; {} lost or misreported{}",
+        sites.len(),
+        FaultKind::ALL.len(),
+        wrong.len(),
+        wrong.first().map(|wrong| format!(": {wrong}")).unwrap_or_default()
+    );
+    report(&proof);
+}

@@ -1,0 +1,161 @@
+//! What the next process does on a disk, and what it has to find there.
+
+use super::process::{Errors, Process, ROOT, ready, storage};
+use super::{JOB, Journal, Part, content};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stillframe::fs::disk::Disk;
+use stillframe::fs::simulation::SimDisk;
+use stillframe::model::{LocationReference, Pointer, StateDirectory};
+use stillframe::storage::{CheckpointStorage, StateScope, StorageError};
+use stillframe::storage_directory::register::Marker;
+
+const HERE: LocationReference = LocationReference::Default;
+
+/// What every restart does: claims the job, reads all that is retained, sweeps, and completes one more checkpoint, which
+/// replaces the others.
+pub(crate) fn recover(
+    disk: Arc<dyn Disk>,
+    process: u64,
+    errors: Errors,
+    journal: &mut Journal,
+) -> Result<(), StorageError> {
+    let (mut process, claim) = Process::begin(disk, process, errors, journal)?;
+    let mut newest = Vec::new();
+    let mut all = Vec::new();
+    for id in &claim.retained {
+        newest = process.verify(*id)?;
+        all.extend_from_slice(&newest);
+    }
+    process.verify_owned()?;
+    process.sweep()?;
+    if claim.ended.is_some() {
+        return Ok(());
+    }
+    let next = process.place()?;
+    let mut parts = process.write(next, &HERE, StateScope::Exclusive, &[5, 21])?;
+    parts.extend(process.write(next, &HERE, StateScope::Shared, &[22])?);
+    parts.extend(newest.into_iter().filter(is_shared));
+    process.sync(next, &HERE)?;
+    process.commit(next, &parts, &claim.retained)?;
+    for id in &claim.retained {
+        process.remove(*id, &[])?;
+    }
+    let unneeded = all.into_iter().filter(|part| !parts.contains(part)).collect::<Vec<_>>();
+    match claim.retained.last() {
+        Some(last) => process.remove(*last, &unneeded),
+        None => Ok(()),
+    }
+}
+
+fn is_shared(part: &Part) -> bool {
+    part.handle.file().is_some_and(|file| file.directory == StateDirectory::Shared)
+}
+
+/// Runs a recovery to its end, on a disk that does not fail, and says what is wrong with what it found or left; nothing, if
+/// all that was promised is so.
+pub(crate) fn check(disk: &SimDisk, process: u64, journal: &Journal) -> Result<(), String> {
+    let mut journal = journal.clone();
+    check_pointers(disk, &journal)?;
+    let recovered = recover(Arc::new(disk.clone()), process, Errors::Meant, &mut journal);
+    recovered.map_err(|error| format!("the recovery failed: {error:?}"))?;
+    if let Some(wrong) = journal.wrong.first() {
+        return Err(wrong.clone());
+    }
+    check_pointers(disk, &journal)?;
+    check_files(disk, &journal)
+}
+
+/// Whatever looks complete to a person is so: everything can be read that metadata refers to. And the savepoints that were
+/// reported are there.
+fn check_pointers(disk: &SimDisk, journal: &Journal) -> Result<(), String> {
+    let files = disk.files(Path::new("/data"));
+    let places = files.iter().filter(|file| file.ends_with("_metadata")).filter_map(|file| file.parent());
+    let mut places = places.map(|place| place.display().to_string()).collect::<BTreeSet<_>>();
+    if let Some(lost) = journal.savepoints.iter().find(|savepoint| !places.contains(savepoint.as_str())) {
+        return Err(format!("the savepoint {lost} is lost"));
+    }
+    let left_behind = journal.left_behind.iter().map(|id| format!("/chk-{id}")).collect::<Vec<_>>();
+    places.retain(|place| !left_behind.iter().any(|left| place.ends_with(left)));
+    let storage = storage(Arc::new(disk.clone()), 0);
+    for place in places {
+        let of = |what: String| format!("{place} looks complete: {what}");
+        let failed = |error: StorageError| of(format!("{error:?}"));
+        let found = ready(storage.resolve(&Pointer::new(place.as_str()))).map_err(failed)?;
+        let (_, parts) = content::parts(&ready(found.metadata()).map_err(failed)?).map_err(of)?;
+        for part in parts {
+            let read = ready(found.read(&part.handle)).map_err(failed)?;
+            if read != part.content() {
+                return Err(of(format!("{part:?} is not what was written")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// After a recovery nothing is there that nobody needs, and what is somebody else's is as it was.
+fn check_files(disk: &SimDisk, journal: &Journal) -> Result<(), String> {
+    for (path, content) in &journal.foreign {
+        if disk.content(Path::new(path)).as_ref() != Some(content) {
+            return Err(format!("{path} of somebody else was touched"));
+        }
+    }
+    let job = Path::new(ROOT).join(JOB.to_string());
+    let mut needed = BTreeSet::new();
+    let mut places = BTreeSet::from(["_ctl", "shared", "taskowned"].map(String::from));
+    let foreign = journal.foreign.keys().filter_map(|path| Path::new(path).strip_prefix(&job).ok());
+    places.extend(foreign.map(place_of));
+    for id in journal.outcome().retained {
+        let place = format!("chk-{id}");
+        let metadata = job.join(&place).join("_metadata");
+        let bytes = disk.content(&metadata).ok_or_else(|| format!("{} is gone", metadata.display()))?;
+        for part in content::parts(&bytes)?.1 {
+            if let Some(file) = part.handle.file() {
+                let directory = if is_shared(&part) { "shared" } else { place.as_str() };
+                needed.insert(job.join(directory).join(file.name.as_str()));
+            }
+        }
+        needed.insert(metadata);
+        places.insert(place);
+    }
+    let floor = floor(disk, &job)?;
+    for file in disk.files(&job) {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let below = file.strip_prefix(&job).unwrap_or(&file);
+        let is_register = match below.parent().and_then(Path::to_str) {
+            Some("_ctl/e") => is_number(&name),
+            Some("_ctl/r") => name.parse::<u64>().is_ok_and(|number| number >= floor),
+            _ => false,
+        };
+        // Tasks clear up themselves. A name of a publication goes with its checkpoint.
+        let is_owned = below.starts_with("taskowned");
+        let is_leftover = name.starts_with("._metadata.") && places.contains(&place_of(below));
+        let is_foreign = journal.foreign.contains_key(&*file.to_string_lossy());
+        if !(needed.contains(&file) || is_register || is_owned || is_leftover || is_foreign) {
+            return Err(format!("{} is an orphan", file.display()));
+        }
+    }
+    let entries = disk.list(&job).map_err(|error| format!("the job's directory: {error}"))?;
+    match entries.iter().find(|entry| entry.is_directory && !places.contains(&entry.name)) {
+        Some(orphan) => Err(format!("the directory {} is an orphan", orphan.name)),
+        None => Ok(()),
+    }
+}
+
+fn place_of(below: &Path) -> String {
+    below.iter().next().map(|place| place.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn is_number(name: &str) -> bool {
+    name.parse::<u64>().is_ok()
+}
+
+/// The number of the entry at which readers of the register begin.
+fn floor(disk: &SimDisk, job: &Path) -> Result<u64, String> {
+    let is_marker = |file: &&PathBuf| file.file_name().is_some_and(|name| is_number(&name.to_string_lossy()));
+    let markers = disk.files(&job.join("_ctl/e"));
+    let newest = markers.iter().rfind(is_marker).ok_or("there is no marker")?;
+    let bytes = disk.content(newest).ok_or("the newest marker is no file")?;
+    Marker::decode(&bytes).map(|marker| marker.floor).map_err(|error| format!("the newest marker: {error}"))
+}
