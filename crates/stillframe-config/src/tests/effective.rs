@@ -14,7 +14,7 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// What its types leave open, and its readers rely on.
 pub(super) fn assert_valid(effective: &EffectiveConfig) {
-    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention: _, storage, recovery: _ } =
+    let EffectiveConfig { schedule, barriers, incremental: _, tolerance, retention: _, storage, recovery: _ } =
         effective;
     assert!(schedule.min_pause <= YEAR, "{schedule:?}");
     assert!(schedule.timeout >= SHORTEST, "{schedule:?}");
