@@ -11,9 +11,9 @@ use stillframe_model::{
     PartOrigin, StateDirectory, StateHandle,
 };
 
-/// A part is given up when less than one of so many of its bytes are still current: what is current of it is written anew
-/// with the next part. So what an incremental snapshot refers to is less than this many times its state, and each byte is
-/// written anew for this reason only after as many others of its part were changed.
+/// How many times the bytes of its key groups an incremental snapshot refers to at most. A part of which less than one in so
+/// many bytes is still current is given up: what is current of it is written anew with the next part. So what did not
+/// change is written again only after more than as much beside it did.
 pub const AMPLIFICATION: u64 = 2;
 
 /// Keyed state of one subtask as a checkpoint has it: in which parts it stands, and which of them count for which groups.
@@ -103,8 +103,8 @@ impl KeyedBase {
         Ok((base, found.into_iter().collect()))
     }
 
-    /// The same with nothing of a part that the next checkpoint could not refer to, and with everything of the parts that
-    /// are still worth to be kept of the groups in `same`.
+    /// What the next checkpoint keeps when these groups are still the same: those in parts that it may refer to and of which
+    /// enough is current.
     fn keep(&self, same: BTreeSet<u16>) -> Self {
         let mut live = vec![0_u64; self.parts.len()];
         let places = || self.groups.iter().filter(|(group, _)| same.contains(group));
@@ -128,6 +128,19 @@ impl KeyedBase {
             }
         }
         kept
+    }
+
+    /// Whether nothing of it is missing in what is kept, and what its newest part says of all parts may be kept as well. That
+    /// part need not hold a current group itself.
+    fn is_all_in(&self, kept: &Self) -> bool {
+        kept.groups.len() == self.groups.len() && self.parts.last().is_none_or(Written::may_be_shared)
+    }
+
+    /// The same for another checkpoint, which writes nothing.
+    fn as_it_is(&self) -> Self {
+        let mut same = self.clone();
+        same.parts.iter_mut().for_each(|part| part.origin = PartOrigin::Placeholder);
+        same
     }
 
     fn table(&self) -> Table {
@@ -190,22 +203,16 @@ where
         base: Option<&KeyedBase>,
     ) -> Result<KeyedIncrement, StateError> {
         let (range, max_parallelism) = (self.range(), self.max_parallelism());
-        let base = base.filter(|base| base.range == range && base.max_parallelism == max_parallelism);
         let name = name_of(checkpoint);
         let filled: BTreeSet<u16> = self.filled().collect();
-        let draft = match base {
+        let draft = match base.filter(|base| base.range == range && base.max_parallelism == max_parallelism) {
             None => KeyedBase { range, max_parallelism, parts: Vec::new(), groups: BTreeMap::new() },
             Some(base) => {
                 let is_same = |(group, place): &(&u16, &Place)| self.is_still(**group, &place.content);
-                let same: BTreeSet<u16> =
-                    base.groups.iter().filter(is_same).map(|(group, _)| *group).collect();
+                let same = base.groups.iter().filter(is_same).map(|(group, _)| *group).collect();
                 let kept = base.keep(same);
-                let newest = base.parts.last().is_none_or(Written::may_be_shared);
-                if newest && kept.groups.len() == base.groups.len() && kept.groups.len() == filled.len() {
-                    // What the newest part says is still right, even if it holds no current group itself.
-                    let mut base = base.clone();
-                    base.parts.iter_mut().for_each(|part| part.origin = PartOrigin::Placeholder);
-                    return Ok(KeyedIncrement { name, pieces: Vec::new(), size: 0, base });
+                if base.is_all_in(&kept) && kept.groups.len() == filled.len() {
+                    return Ok(KeyedIncrement { name, pieces: Vec::new(), size: 0, base: base.as_it_is() });
                 }
                 kept
             }

@@ -14,7 +14,7 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// What its types leave open, and its readers rely on.
 pub(super) fn assert_valid(effective: &EffectiveConfig) {
-    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention: _, storage, recovery: _ } =
+    let EffectiveConfig { schedule, barriers, incremental: _, tolerance, retention: _, storage, recovery: _ } =
         effective;
     assert!(schedule.min_pause <= YEAR, "{schedule:?}");
     assert!(schedule.timeout >= SHORTEST, "{schedule:?}");
@@ -73,6 +73,8 @@ fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
         .set_externalized_checkpoint_retention(retention.on_end)
         .set_num_retained_checkpoints(retention.max_retained)
         .set_checkpoint_storage(storage.clone())
+        .set_incremental_checkpoints(*incremental)
+        .set_recovery_claim_mode(recovery.claim_mode)
         .set_ignore_unclaimed_state(recovery.ignore_unclaimed_state)
         .set_recovery_claim_mode(recovery.claim_mode)
         .set_incremental_checkpoints(*incremental)
