@@ -9,7 +9,7 @@ pub use crate::frame::MAX_BODY;
 pub const OPERATORS: usize = 65_536;
 /// Subtasks of an operator, and key groups: Flink's limit for the parallelism.
 pub const SUBTASKS: usize = 32_768;
-/// Subtasks of all operators. A subtask without state takes one byte in the body and some two hundred in memory.
+/// Subtasks of all operators. A subtask without state takes one byte in the body and 160 in memory.
 pub const SUBTASKS_IN_ALL: usize = 1 << 20;
 /// Handles of a subtask, of all kinds together.
 pub const HANDLES: usize = 65_536;

@@ -3,7 +3,7 @@
 use stillframe_model::{CheckpointId, JobId, Name};
 use stillframe_storage::BlobPath;
 
-/// The name that makes a checkpoint complete.
+/// The name of what a checkpoint or savepoint consists of.
 pub(crate) const METADATA: &str = "_metadata";
 /// The directory of the commit register, within that of the job.
 pub(crate) const REGISTER: &str = "_ctl";

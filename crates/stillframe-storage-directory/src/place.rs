@@ -34,7 +34,7 @@ impl Place {
         self.blobs.list(&self.directory).await
     }
 
-    /// Whether its metadata is published, which is what makes it complete.
+    /// Whether its metadata is there. A savepoint is complete then; of a checkpoint the register says so.
     pub(crate) async fn is_complete(&self) -> Result<bool, StorageError> {
         Ok(has_metadata(&self.list().await?))
     }

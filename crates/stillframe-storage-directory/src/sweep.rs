@@ -1,5 +1,6 @@
 //! What earlier runs left behind: each object is judged by its name and by what the retained checkpoints need.
 
+use crate::disposal;
 use crate::layout;
 use crate::live::Live;
 use crate::place::Place;
@@ -22,6 +23,7 @@ pub(crate) async fn sweep(directory: &JobDirectory, mode: SweepMode) -> Result<S
     for entry in entries {
         sweeper.top(&job, &entry).await?;
     }
+    sweeper.claimed().await?;
     let mut sweep = sweeper.sweep;
     sweep.found.sort_unstable_by(|one, other| one.object.cmp(&other.object));
     Ok(sweep)
@@ -36,6 +38,29 @@ struct Sweeper<'a> {
 }
 
 impl Sweeper<'_> {
+    /// Snapshots that the job took over and has given up, and that an earlier run did not get to remove. They lie elsewhere,
+    /// and only the register knows where.
+    async fn claimed(&mut self) -> Result<(), StorageError> {
+        for one in self.view.head.dropped.clone() {
+            let is_going = self.view.giving_up.iter().any(|going| going.checkpoint == one.checkpoint);
+            if one.location.is_none() || is_going {
+                continue;
+            }
+            let place = self.directory.place_of(&one)?;
+            let object = place.address();
+            if !place.list().await?.is_empty() {
+                if self.mode == SweepMode::Remove {
+                    disposal::dispose(&place, &self.live.at(&object)).await?;
+                }
+                self.sweep.found.push(Swept { object, verdict: Verdict::Unreferenced });
+            }
+            if self.mode == SweepMode::Remove {
+                self.directory.tenure.removed(one.checkpoint).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Something directly in the job's directory.
     async fn top(&mut self, job: &BlobPath, entry: &BlobEntry) -> Result<(), StorageError> {
         let path = Name::new(entry.name.as_str()).ok().map(|name| job.join(name));

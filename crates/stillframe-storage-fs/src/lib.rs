@@ -5,10 +5,12 @@
 //!
 //! ```text
 //! begin      mkdir chk-N            fsync(job directory)
-//! each task  write state            fsync(file)
-//! publish    write .temporary       fsync(file)         fsync(chk-N)
-//!            link to _metadata      fsync(chk-N)        ← complete
-//! discard    unlink _metadata       fsync(chk-N)  unlink the rest, rmdir
+//! worker     write state            fsync(file)
+//! commit     write .temporary       fsync(file)         fsync(chk-N)
+//!            link to _metadata      fsync(chk-N)
+//!            write .temporary       fsync(file)         fsync(_ctl/r)
+//!            link to _ctl/r/…       fsync(_ctl/r)       ← complete, if no newer epoch is marked
+//! remove     unlink _metadata       fsync(chk-N)  unlink the rest, rmdir
 //! ```
 //!
 //! [`durable`] offers the same care to sinks that write files of their own.

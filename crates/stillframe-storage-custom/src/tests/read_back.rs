@@ -96,7 +96,7 @@ fn task_owned_state_is_read_back_when_it_is_finished() {
 }
 
 #[test]
-fn a_good_storage_passes_with_everything_read_back() {
+fn hardening_4_4_4_a_good_storage_passes_with_everything_read_back() {
     let shelf = Shelf::new(Fault::None);
     let plugin = Plugin::new(Arc::new(shelf.clone())).with_read_back(Arc::new(shelf.clone()));
     let storage = CustomCheckpointStorage::new(CustomDescriptor::new("shelf").unwrap(), plugin, always());

@@ -193,7 +193,7 @@ fn impossible_lengths_cost_nothing() {
 
 /// Checksums cannot tell states apart that end in one of the same kind. The mark can.
 #[test]
-fn an_exchanged_file_is_refused_whatever_its_checksum() {
+fn hardening_4_6_an_exchanged_file_is_refused_whatever_its_checksum() {
     let medium = Medium::default();
     let [one, other] =
         [b"one state", b"the other"].map(|state| [&state[..], &Crc32c::of(state).0.to_le_bytes()].concat());

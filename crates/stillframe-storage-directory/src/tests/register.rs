@@ -243,6 +243,12 @@ fn a_sweep_says_why_and_a_dry_one_touches_nothing() {
 
 #[test]
 fn an_adopted_snapshot_is_retained_until_it_is_replaced_and_then_its_files_go() {
+    for is_removed_by_itself in [true, false] {
+        adopted_and_replaced(is_removed_by_itself);
+    }
+}
+
+fn adopted_and_replaced(is_removed_by_itself: bool) {
     let medium = Medium::default();
     let theirs = block_on(medium.storage("/c").open(JobId::from_bytes([0x33; 16]))).unwrap().coordinator();
     block_on(theirs.claim()).unwrap();
@@ -260,7 +266,14 @@ fn an_adopted_snapshot_is_retained_until_it_is_replaced_and_then_its_files_go() 
     let ours = coordinator(&medium);
     let next = block_on(ours.claim()).unwrap().next;
     complete(&*ours, next, &[id(7)]);
-    block_on(ours.remove(id(7), &[])).unwrap();
+    block_on(ours.sweep(SweepMode::Remove)).unwrap();
+    assert!(medium.content(&format!("{pointer}/_metadata")).is_some(), "what is under way may refer to it");
+    if is_removed_by_itself {
+        block_on(ours.remove(id(7), &[])).unwrap();
+    } else {
+        // The process ended before it came to that.
+        block_on(coordinator(&medium).sweep(SweepMode::Remove)).unwrap();
+    }
     assert!(medium.content(&format!("{pointer}/_metadata")).is_none());
     assert!(medium.content("/c/33333333333333333333333333333333/chk-6/_metadata").is_some());
 }

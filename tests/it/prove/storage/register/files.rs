@@ -14,7 +14,7 @@ pub(super) fn base(one: &Retained) -> u64 {
     one.len
 }
 
-/// Files, one bit for each id. Ids are given out in ranges of 1,024, of which a model uses the first 8 each.
+/// Files, one bit for each id. Ids are given out in ranges of 16, of which a model uses the first 8 each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Ids(u64);
 
