@@ -105,6 +105,9 @@ fn open(directory: &TempDir) -> Arc<dyn StorageAccess> {
 const LEN: usize = (1 << 20) + 1;
 const TABLE: usize = 17 * 4;
 
+/// The length of what every file with state begins with.
+const MARK: usize = 32;
+
 /// Completes a checkpoint with one file of state.
 fn complete_one(directory: &TempDir) -> (Pointer, FileHandle) {
     let access = open(directory);
@@ -241,18 +244,19 @@ fn damaged_files_are_refused() {
     let location =
         block_on(FileSystemCheckpointStorage::new(directory.path()).unwrap().resolve(&pointer)).unwrap();
     let whole = fs::read(&path).unwrap();
-    assert_eq!(whole.len(), LEN + TABLE);
+    assert_eq!(whole.len(), MARK + LEN + TABLE);
     let flipped = |at: usize| {
         let mut flipped = whole.clone();
         flipped[at] ^= 1;
         flipped
     };
-    let expected = format!("expected exactly {LEN} bytes of state and {TABLE} of checksums, found");
+    let expected =
+        format!("expected exactly {MARK} bytes of mark, {LEN} of state and {TABLE} of checksums, found");
     for (damaged, words) in [
-        (flipped(LEN - 1), "block of 1 bytes at offset 1048576: expected crc32c".to_owned()),
-        (flipped(LEN), "table of checksums at offset 1048577: expected crc32c".to_owned()),
-        (whole[..LEN + TABLE - 1].to_vec(), format!("{expected} {} in all", LEN + TABLE - 1)),
-        ([&whole[..], &[5]].concat(), format!("{expected} {} in all", LEN + TABLE + 1)),
+        (flipped(MARK + LEN - 1), "block of 1 bytes at offset 1048608: expected crc32c".to_owned()),
+        (flipped(MARK + LEN), "table of checksums at offset 1048609: expected crc32c".to_owned()),
+        (whole[..whole.len() - 1].to_vec(), format!("{expected} {} in all", whole.len() - 1)),
+        ([&whole[..], &[5]].concat(), format!("{expected} {} in all", whole.len() + 1)),
         (vec![], format!("{expected} 0 in all")),
     ] {
         fs::write(&path, damaged).unwrap();
@@ -416,7 +420,7 @@ fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize>
     let Some(StateHandle::File(file)) = block_on(stream.finish()).unwrap() else { panic!("not a file") };
     let path = format!("/c/{JOB}/shared/{}", file.file.name);
     let written: Vec<u8> = (0..).zip(pieces).flat_map(|(i, piece)| vec![i; *piece]).collect();
-    assert_eq!(disk.content(Path::new(&path)).unwrap(), written);
+    assert_eq!(disk.content(Path::new(&path)).unwrap()[MARK..], written);
     disk.writes(Path::new(&path))
 }
 
@@ -424,13 +428,13 @@ fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize>
 fn small_writes_are_gathered_in_a_buffer() {
     let storage = FileSystemCheckpointStorage::new("/c").unwrap().with_min_file_size_threshold(0).unwrap();
     let buffered = |bytes| storage.clone().with_write_buffer_size(bytes);
-    assert_eq!(writes(&buffered(10), &[4, 4, 4, 4, 4]), [10, 10]);
-    assert_eq!(writes(&buffered(10), &[4, 4, 4]), [10, 2]);
-    assert_eq!(writes(&buffered(10), &[4, 10, 4, 25, 1]), [4, 10, 4, 25, 1]);
-    assert_eq!(writes(&buffered(11), &[4, 4, 4, 4, 4]), [11, 9]);
-    assert_eq!(writes(&buffered(0), &[4, 1]), [4, 1]);
-    assert_eq!(writes(&buffered(u32::MAX), &[4, 4, 4]), [12]);
-    assert_eq!(writes(&storage, &[1000; 9]), [4096, 4096, 808]);
+    assert_eq!(writes(&buffered(10), &[4, 4, 4, 4, 4]), [MARK, 10, 10]);
+    assert_eq!(writes(&buffered(10), &[4, 4, 4]), [MARK, 10, 2]);
+    assert_eq!(writes(&buffered(10), &[4, 10, 4, 25, 1]), [MARK, 4, 10, 4, 25, 1]);
+    assert_eq!(writes(&buffered(11), &[4, 4, 4, 4, 4]), [MARK, 11, 9]);
+    assert_eq!(writes(&buffered(0), &[4, 1]), [MARK, 4, 1]);
+    assert_eq!(writes(&buffered(u32::MAX), &[4, 4, 4]), [MARK + 12]);
+    assert_eq!(writes(&storage, &[1000; 9]), [4096, 4096, MARK + 808]);
 }
 
 #[test]
@@ -438,7 +442,7 @@ fn the_buffer_is_never_smaller_than_the_threshold() {
     let storage = FileSystemCheckpointStorage::new("/c").unwrap().with_write_buffer_size(4);
     let storage = storage.with_min_file_size_threshold(10).unwrap();
     // What stayed in memory until it was more than the threshold comes as one.
-    assert_eq!(writes(&storage, &[4, 4, 4, 4, 4]), [12, 8]);
+    assert_eq!(writes(&storage, &[4, 4, 4, 4, 4]), [MARK, 12, 8]);
     assert_eq!(storage.write_buffer_size(), 4);
 }
 
