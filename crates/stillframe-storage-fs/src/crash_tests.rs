@@ -8,11 +8,11 @@ use crate::simulation::{Coverage, SimDisk};
 use crate::volume::Volume;
 use bytes::Bytes;
 use futures_executor::block_on;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stillframe_model::{
     CheckpointId, CheckpointKind, CheckpointMetadata, Durability, JobId, JobStatus, KeyGroupRange,
-    KeyedHandle, KeyedState, Name, OperatorState, StateHandle, TaskSnapshot, UnixMillis,
+    KeyedHandle, KeyedState, LocationReference, Name, OperatorState, StateHandle, TaskSnapshot, UnixMillis,
 };
 use stillframe_storage::{CheckpointStorage, ErrorKind, StateScope, StorageAccess, StorageError, SweepMode};
 
@@ -48,20 +48,22 @@ fn a_renamed_file_always_has_a_name() {
 const JOB: JobId = JobId::from_bytes([0x33; 16]);
 const ONE: CheckpointId = CheckpointId::new(1);
 
+const HERE: LocationReference = LocationReference::Default;
+
 fn open(disk: &SimDisk) -> Result<Arc<dyn StorageAccess>, StorageError> {
     let storage =
         FileSystemCheckpointStorage::new("/c").and_then(|storage| storage.with_min_file_size_threshold(0));
-    block_on(storage?.with_disk(Arc::new(disk.clone())).open(JOB))
+    block_on(storage.unwrap().with_disk(Arc::new(disk.clone())).open(JOB))
 }
 
 /// Writes state for a first checkpoint, and gives its metadata.
-fn write_one(access: &dyn StorageAccess, scope: StateScope) -> (StateHandle, Bytes) {
-    block_on(access.coordinator().claim()).unwrap();
-    let location = block_on(access.coordinator().begin_checkpoint(ONE)).unwrap();
-    let mut stream = block_on(access.worker().create(ONE, &location, scope)).unwrap();
-    block_on(stream.write(Bytes::from_static(b"state"))).unwrap();
-    let handle = block_on(stream.finish()).unwrap().unwrap();
-    block_on(access.worker().sync(ONE, &location)).unwrap();
+fn write_one(access: &dyn StorageAccess, scope: StateScope) -> Result<(StateHandle, Bytes), StorageError> {
+    block_on(access.coordinator().claim())?;
+    let location = block_on(access.coordinator().begin_checkpoint(ONE))?;
+    let mut stream = block_on(access.worker().create(ONE, &location, scope))?;
+    block_on(stream.write(Bytes::from_static(b"state")))?;
+    let handle = block_on(stream.finish())?.expect("it was written to");
+    block_on(access.worker().sync(ONE, &location))?;
     let keyed =
         KeyedHandle { range: KeyGroupRange { start: 0, end: 7 }, state: KeyedState::Full(handle.clone()) };
     let snapshot = TaskSnapshot { keyed: Some(keyed), ..TaskSnapshot::default() };
@@ -73,7 +75,7 @@ fn write_one(access: &dyn StorageAccess, scope: StateScope) -> (StateHandle, Byt
         triggered_at: UnixMillis(1),
         operators: [(Name::new("sum").unwrap(), operator)].into(),
     };
-    (handle, stillframe_metadata::encode(&metadata).unwrap().into())
+    Ok((handle, stillframe_metadata::encode(&metadata).unwrap().into()))
 }
 
 /// After no loss of power there is metadata without the state that it refers to.
@@ -92,9 +94,8 @@ fn who_completes_a_removal_does_not_trust_in_what_the_dead_removed() {
     for scope in [StateScope::Exclusive, StateScope::Shared] {
         let disk = SimDisk::new();
         let access = open(&disk).unwrap();
-        let (handle, metadata) = write_one(&*access, scope);
-        let location = stillframe_model::LocationReference::Default;
-        block_on(access.coordinator().commit(ONE, &location, metadata, &[])).unwrap();
+        let (handle, metadata) = write_one(&*access, scope).unwrap();
+        block_on(access.coordinator().commit(ONE, &HERE, metadata, &[])).unwrap();
         block_on(access.coordinator().conclude(JobStatus::Finished, &[ONE])).unwrap();
         let shared: Vec<_> =
             handle.file().filter(|_| scope == StateScope::Shared).cloned().into_iter().collect();
@@ -120,22 +121,27 @@ fn who_completes_a_removal_does_not_trust_in_what_the_dead_removed() {
 
 #[test]
 fn what_the_register_refused_never_looks_complete_while_it_is_discarded() {
-    for cut in 0..1_000 {
-        let disk = SimDisk::new();
-        let access = open(&disk).unwrap();
-        let (_, metadata) = write_one(&*access, StateScope::Shared);
-        let location = stillframe_model::LocationReference::Default;
+    let refused = |disk: &SimDisk| -> Result<(), StorageError> {
+        let access = open(disk)?;
+        let (_, metadata) = write_one(&*access, StateScope::Shared)?;
         let unknown = [CheckpointId::new(7)];
-        let error = block_on(access.coordinator().commit(ONE, &location, metadata, &unknown)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        disk.stop_after(cut);
-        let discarded = block_on(access.coordinator().discard(ONE, &location));
-        disk.resume();
-        assert_nothing_looks_complete(&disk, &format!("stopped after {cut} operations"));
-        if discarded.is_ok() {
-            assert!(cut > 3, "it takes more than {cut} operations");
-            return;
+        let refused = block_on(access.coordinator().commit(ONE, &HERE, metadata, &unknown));
+        match refused.expect_err("it drops what is not there") {
+            error if error.kind() == ErrorKind::NotFound => {
+                block_on(access.coordinator().discard(ONE, &HERE))
+            }
+            error => Err(error),
         }
+    };
+    let mut complete = 0;
+    for cut in SimDisk::new().cut_everywhere(refused) {
+        assert_nothing_looks_complete(&cut.disk, &format!("stopped after {} operations", cut.after));
+        complete += usize::from(cut.disk.content(&metadata_of_one()).is_some());
+        assert!(!cut.is_whole || cut.outcome.is_ok(), "{:?}", cut.outcome);
     }
-    panic!("it could never be discarded");
+    assert!(complete > 3, "the metadata was never there");
+}
+
+fn metadata_of_one() -> PathBuf {
+    Path::new("/c").join(JOB.to_string()).join("chk-1/_metadata")
 }
