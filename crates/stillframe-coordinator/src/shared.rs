@@ -41,6 +41,8 @@ struct Waiting {
     until: BTreeSet<CheckpointId>,
     /// Files in places that go with it, to which others may refer.
     houses: BTreeSet<StateFile>,
+    /// Those of its files that came from one dropped earlier. What is in progress now was begun after that.
+    taken_along: BTreeSet<StateFile>,
 }
 
 /// What a dropped checkpoint leaves to be removed.
@@ -86,7 +88,9 @@ impl Shared {
     fn known(&self, checkpoint: CheckpointId, file: &StateFile) -> Known {
         let is_kept = |waiting: &Waiting| waiting.removal.files.contains(file);
         if self.retained.values().any(|files| files.contains(file))
-            || self.waiting.iter().any(|waiting| waiting.until.contains(&checkpoint) && is_kept(waiting))
+            || self.waiting.iter().any(|waiting| {
+                waiting.until.contains(&checkpoint) && is_kept(waiting) && !waiting.taken_along.contains(file)
+            })
         {
             Known::Confirmed
         } else if self.waiting.iter().any(is_kept) || self.pending.values().any(|other| other.contains(file))
@@ -126,10 +130,11 @@ impl Shared {
             // A checkpoint that was alone with its state has nothing for which anybody could wait.
             let until =
                 if files.is_empty() { BTreeSet::new() } else { self.pending.keys().copied().collect() };
-            files.append(&mut self.take_stuck());
+            let taken_along = self.take_stuck();
+            files.extend(taken_along.iter().cloned());
             let houses = self.homes.extract_if(.., |_, home| *home == checkpoint);
             let houses = houses.map(|(file, _)| file).collect();
-            self.waiting.push(Waiting { removal: Removal { checkpoint, files }, until, houses });
+            self.waiting.push(Waiting { removal: Removal { checkpoint, files }, until, houses, taken_along });
         }
     }
 
@@ -182,5 +187,36 @@ impl Shared {
 
     pub(crate) fn pending(&self) -> impl Iterator<Item = CheckpointId> + '_ {
         self.pending.keys().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stillframe_model::Name;
+
+    const fn id(number: u64) -> CheckpointId {
+        CheckpointId::new(number)
+    }
+
+    /// Found by the random tests: a file that only waited for another checkpoint's removal looked as if it had been dropped
+    /// with that one.
+    #[test]
+    fn what_a_removal_takes_along_is_no_more_to_be_relied_on_than_before() {
+        let file = |directory: StateDirectory, name: &str| StateFile {
+            directory,
+            name: Name::new(name).expect("a good name"),
+        };
+        let theirs = |name: &str| file(StateDirectory::Foreign("theirs".into()), name);
+        let (a, b, own) = (theirs("a"), theirs("b"), file(StateDirectory::Shared, "own"));
+        let claimed = RetainedState::owned(id(7), [a.clone(), b.clone()]);
+        let mut shared = Shared::new(&[claimed], BTreeSet::new());
+        shared.retained.insert(id(8), [a.clone(), own.clone()].into());
+        shared.drop_all(&[id(7)]);
+        shared.begin(id(12), CheckpointKind::Checkpoint);
+        shared.retained.insert(id(9), [a].into());
+        shared.drop_all(&[id(8)]);
+        assert_eq!(shared.known(id(12), &own), Known::Confirmed, "it was retained when 12 began");
+        assert_eq!(shared.known(id(12), &b), Known::Unconfirmed, "it was not");
     }
 }
