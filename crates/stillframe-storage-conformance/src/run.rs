@@ -64,7 +64,6 @@ pub struct Applied(Mutex<(usize, BTreeMap<String, usize>)>);
 impl Applied {
     /// None yet.
     #[doc(hidden)]
-    #[expect(clippy::new_without_default, reason = "it is for a static, in which there are no traits")]
     pub const fn new() -> Self {
         Self(Mutex::new((0, BTreeMap::new())))
     }
