@@ -153,8 +153,11 @@ pub async fn an_id_stays_used_after_its_checkpoint_is_gone(fresh: Fresh<'_>) {
 /// Checkpoints and savepoints draw their ids from the same numbers.
 pub async fn ids_of_savepoints_are_used_too(fresh: Fresh<'_>) -> Verdict {
     let subject = fresh();
-    let Some(target) = subject.savepoint_target().filter(|_| !subject.lacks(Capability::Savepoints)) else {
-        return Verdict::skipped("there is no place for savepoints");
+    if let Some(verdict) = subject.without(Capability::Savepoints) {
+        return verdict;
+    }
+    let Some(target) = subject.savepoint_target() else {
+        return Verdict::skipped("nobody said where savepoints can go");
     };
     let session = subject.run(JOB).await;
     let savepoint = session.savepoint(Some(target)).await;
