@@ -125,7 +125,7 @@ impl CoordinatorStorage for Shelf {
             return Err(StorageError::new(ErrorKind::Unavailable, "claim", "the shelf"));
         }
         let next = content.newest.map_or(CheckpointId::FIRST, CheckpointId::next);
-        Ok(Claim { retained, next, ended: content.ended, left: Vec::new() })
+        Ok(Claim { retained, taken: Vec::new(), next, ended: content.ended, left: Vec::new() })
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
