@@ -57,7 +57,7 @@ pub(crate) struct History {
 impl History {
     /// A claim succeeded.
     pub(crate) fn claimed(&mut self, claim: &Claim) -> Result<(), Breach> {
-        let Claim { retained, next, ended, left: _ } = claim;
+        let Claim { retained, taken: _, next, ended, left: _ } = claim;
         if core::mem::take(&mut self.is_fenced) {
             // Somebody else held the job meanwhile; what we committed may be gone by right.
             self.checkpoints.values_mut().for_each(|progress| *progress = Progress::Unknown);

@@ -1,5 +1,6 @@
 //! What this crate promises beyond the conformance cases: the layout, pointers, the register and foreign files.
 
+mod adoption;
 mod register;
 
 use crate::map_store::Medium;

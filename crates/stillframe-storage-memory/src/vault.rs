@@ -33,7 +33,7 @@ impl Job {
     fn claim(&self) -> Claim {
         let retained = self.complete.keys().copied().collect();
         let left = self.left.iter().flat_map(|snapshot| addresses(&**snapshot)).collect();
-        Claim { retained, next: self.used.next(), ended: self.ended, left }
+        Claim { retained, taken: Vec::new(), next: self.used.next(), ended: self.ended, left }
     }
 
     /// How many bytes its complete checkpoints have, but for these.

@@ -69,15 +69,18 @@ pub async fn a_taken_snapshot_is_a_checkpoint_of_the_job(fresh: Fresh<'_>) -> Ve
     let adopted = session.coordinator.adopt(found, taken.id, Ownership::Taken).await;
     let claim = adopted.expect("a snapshot can be taken over");
     assert_eq!((&claim.retained[..], &claim.left[..]), (&[taken.id][..], &[][..]));
+    assert_eq!(claim.taken, [taken.id]);
     assert!(claim.next > taken.id, "{:?}", claim.next);
     session.assert_intact(&taken).await;
     drop(session);
     let session = subject.run(JOB).await;
     assert_eq!(session.claimed.retained, [taken.id]);
+    assert_eq!(session.claimed.taken, [taken.id], "also to whoever did not take it himself");
     assert!(session.claimed.next > taken.id, "{:?}", session.claimed.next);
     session.assert_intact(&taken).await;
     let next = session.complete(&[]).await;
-    assert_eq!(session.retained().await, [taken.id, next.id]);
+    let claim = session.claim().await;
+    assert_eq!((claim.retained, claim.taken), (vec![taken.id, next.id], vec![taken.id]));
     Verdict::Shown
 }
 

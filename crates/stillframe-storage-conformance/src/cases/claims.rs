@@ -18,7 +18,8 @@ pub async fn opening_creates_nothing(fresh: Fresh<'_>) {
 pub async fn a_new_job_has_nothing(fresh: Fresh<'_>) {
     let subject = fresh();
     let session = subject.run(JOB).await;
-    let nothing = Claim { retained: vec![], next: CheckpointId::FIRST, ended: None, left: vec![] };
+    let nothing =
+        Claim { retained: vec![], taken: vec![], next: CheckpointId::FIRST, ended: None, left: vec![] };
     assert_eq!(session.claimed, nothing);
     assert_eq!(subject.residue(), [""; 0]);
 }
