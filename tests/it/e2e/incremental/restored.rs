@@ -12,6 +12,7 @@ use stillframe::storage::ErrorKind;
 use tempfile::TempDir;
 
 const OTHER: JobId = JobId::from_bytes([1; 16]);
+const THIRD: JobId = JobId::from_bytes([3; 16]);
 const THIS: JobId = JobId::from_bytes([2; 16]);
 
 /// Two jobs, the first of which has been canceled after two checkpoints.
@@ -171,6 +172,32 @@ async fn what_cannot_be_restored_is_not_claimed() {
     assert_eq!(shared(good.path(), OTHER), [].into(), "nobody uses them");
     assert_eq!(tree(two.others.path()), files, "it was never this job's");
     two.assert_restored_again(&last).await;
+}
+
+/// Whoever wrote a checkpoint could otherwise have any directory read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_job_had_claimed_is_out_of_reach_but_for_a_savepoint() {
+    let (two, savepoints, here) = (Two::new(RecoveryClaimMode::Claim).await, directory(), directory());
+    let handle = two.start().await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!(first.foreign(), two.before.files());
+    let savepoint = handle.trigger_savepoint(Some(savepoints.path().display().to_string())).await;
+    let savepoint = savepoint.expect("nothing is in its way").pointer;
+    stop(handle).await;
+
+    let (mut config, third) = (two.config.clone(), Table::new());
+    third.expect_log(&first);
+    config.set_recovery_path(first.pointer.as_str());
+    let ended = third.start(2, &config, here.path(), Some(THIRD)).wait().await;
+    let Err(JobError::Storage(error)) = ended else { panic!("{ended:?}") };
+    assert_eq!(error.kind(), ErrorKind::InvalidPointer);
+    assert!(error.to_string().contains("take a savepoint of that job"), "{error}");
+
+    config.set_recovery_path(savepoint.as_str());
+    let handle = third.start(2, &config, here.path(), Some(THIRD));
+    third.opened(2).await;
+    assert_eq!(third.restored(), first.values);
+    stop(handle).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
