@@ -48,16 +48,19 @@ impl<T: Record> Start<'_, T> {
         let ignore_unclaimed = self.job.config.recovery.ignore_unclaimed_state;
         let resume = self.job.resume.clone().filter(|_| claim.retained.is_empty());
         let (recovery, found) = if let Some(pointer) = resume {
-            let (recovery, location) = self.adopt(&storage, pointer).await?;
-            let origin = Origin::Foreign { ignore_unclaimed };
-            (recovery, Some((location, origin)))
+            // What cannot be restored is not taken over either: its owner may still need it, and this job would be bound to it.
+            let location = self.resolve(pointer).await?;
+            let loaded = self.load(&location, Origin::Foreign { ignore_unclaimed }).await?;
+            (self.adopt(&storage, &location).await?, Some((location, loaded)))
         } else {
             let taken = claim.taken.clone();
             let recovery = self.retained(&storage, claim).await?;
             let found = match recovery.restore {
                 Some(id) => {
                     let location = self.open_checkpoint(&storage, id).await?;
-                    Some((location, Origin::Own { id, is_taken: taken.contains(&id), ignore_unclaimed }))
+                    let origin = Origin::Own { id, is_taken: taken.contains(&id), ignore_unclaimed };
+                    let loaded = self.load(&location, origin).await?;
+                    Some((location, loaded))
                 }
                 None => None,
             };
@@ -65,11 +68,8 @@ impl<T: Record> Start<'_, T> {
         };
         let mut recovered =
             Recovered { storage, recovery, restored: None, pointer: None, states: BTreeMap::new() };
-        if let Some((location, origin)) = found {
+        if let Some((location, Loaded { states, left_out })) = found {
             recovered.pointer = Some(location.pointer().clone());
-            let plan = self.plan.clone();
-            let load = async move { Ok(restore::load(location, origin, &plan).await) };
-            let Loaded { states, left_out } = perform(self.offload, "read checkpoint", load).await??;
             if !left_out.is_empty() {
                 (self.observer)(&JobEvent::StateLeftOut { operators: &left_out });
             }
@@ -137,20 +137,31 @@ impl<T: Record> Start<'_, T> {
         perform(self.offload, "read metadata", look).await?
     }
 
-    /// Begins with the snapshot that the config or a person names.
+    /// The snapshot that the config or a person names.
+    async fn resolve(&self, pointer: Pointer) -> Result<Arc<dyn CompletedLocation>, JobError> {
+        let storage = Arc::clone(&self.job.storage);
+        let resolve = async move { storage.resolve(&pointer).await };
+        perform(self.offload, "resolve pointer", resolve).await
+    }
+
+    /// The state in a checkpoint, all of it checked.
+    async fn load(&self, location: &Arc<dyn CompletedLocation>, origin: Origin) -> Result<Loaded, JobError> {
+        let (location, plan) = (Arc::clone(location), self.plan.clone());
+        let load = async move { Ok(restore::load(location, origin, &plan).await) };
+        perform(self.offload, "read checkpoint", load).await?
+    }
+
+    /// Begins with a snapshot of somebody else.
     async fn adopt(
         &self,
         storage: &Arc<dyn StorageAccess>,
-        pointer: Pointer,
-    ) -> Result<(Recovery, Arc<dyn CompletedLocation>), JobError> {
+        location: &Arc<dyn CompletedLocation>,
+    ) -> Result<Recovery, JobError> {
         let mode = self.job.config.recovery.claim_mode;
-        let (job_storage, coordinator) = (Arc::clone(&self.job.storage), storage.coordinator());
-        let resolve = async move { job_storage.resolve(&pointer).await };
-        let location = perform(self.offload, "resolve pointer", resolve).await?;
-        let snapshot = Arc::clone(&location);
+        let (coordinator, snapshot) = (storage.coordinator(), Arc::clone(location));
         let look = async move { Ok(restore::read_metadata(&*snapshot).await) };
         let metadata = perform(self.offload, "read metadata", look).await??;
-        let (checkpoint, snapshot) = (metadata.checkpoint, Arc::clone(&location));
+        let (checkpoint, snapshot) = (metadata.checkpoint, Arc::clone(location));
         let ownership = match mode {
             RecoveryClaimMode::Claim => Ownership::Taken,
             RecoveryClaimMode::NoClaim => Ownership::Unclaimed,
@@ -158,7 +169,7 @@ impl<T: Record> Start<'_, T> {
         };
         let adopt = async move { coordinator.adopt(snapshot, checkpoint, ownership).await };
         let claim = perform(self.offload, "adopt snapshot", adopt).await?;
-        let files = restore::shared_files(&*location, &metadata, true);
+        let files = restore::shared_files(&**location, &metadata, true);
         let state = match mode {
             RecoveryClaimMode::Claim => RetainedState::owned(checkpoint, files),
             RecoveryClaimMode::NoClaim | RecoveryClaimMode::Legacy => RetainedState::left(checkpoint, files),
@@ -166,7 +177,7 @@ impl<T: Record> Start<'_, T> {
         let found = vec![state];
         // It may itself refer to what a third job left to its own.
         let left = files_in(&found, &claim.left);
-        Ok((plan_recovery(found, left, claim.next, mode), location))
+        Ok(plan_recovery(found, left, claim.next, mode))
     }
 
     async fn open_checkpoint(

@@ -297,11 +297,10 @@ async fn what_a_run_killed_at_its_end_left_behind_is_removed() {
     assert_eq!(shelf.residue(), []);
 }
 
-#[tokio::test]
-async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_from() {
-    let (shelf, id) = (Shelf::default(), JobId::from_bytes([3; 16]));
+/// Runs a job until it has a checkpoint.
+async fn suspended(shelf: &Shelf, id: JobId) {
     let (completed, mut completions) = mpsc::unbounded_channel();
-    let handle = job(&shelf, |_: &[CheckpointId]| Ok(SourceStatus::Idle(SOON)))
+    let handle = job(shelf, |_: &[CheckpointId]| Ok(SourceStatus::Idle(SOON)))
         .with_id(id)
         .on_event(move |event| {
             if let JobEvent::Completed(_) = event {
@@ -312,7 +311,12 @@ async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_fro
     completions.recv().await.unwrap();
     handle.suspend();
     handle.wait().await.unwrap();
+}
 
+#[tokio::test]
+async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_from() {
+    let (shelf, id) = (Shelf::default(), JobId::from_bytes([3; 16]));
+    suspended(&shelf, id).await;
     let ended = job(&shelf, |_: &[CheckpointId]| broken())
         .with_id(id)
         .with_restart(RestartStrategy::None)
@@ -368,4 +372,19 @@ async fn an_older_checkpoint_that_cannot_be_read_is_reported_and_stops_nobody() 
         let (checkpoint, message) = reported.recv().await.unwrap();
         assert_eq!(checkpoint, older, "{message}");
     }
+}
+
+/// A storage without a register that vouches for each byte may give out the wrong one.
+#[tokio::test]
+async fn hardening_4_1_4_a_checkpoint_in_the_place_of_another_is_refused() {
+    let (shelf, id) = (Shelf::default(), JobId::from_bytes([3; 16]));
+    suspended(&shelf, id).await;
+    let newest = shelf.misplace_newest().unwrap();
+    let ended = job(&shelf, |_: &[CheckpointId]| broken()).with_id(id).run().await;
+    let Err(JobError::Mismatch { problem, .. }) = ended else { panic!("{ended:?}") };
+    let expected = format!(
+        "it says that it is checkpoint {newest} of job {id}, and stands where checkpoint {}",
+        newest.next()
+    );
+    assert!(problem.starts_with(&expected), "{problem}");
 }

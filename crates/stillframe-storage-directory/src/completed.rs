@@ -41,7 +41,10 @@ impl DirectoryLocation {
                 "read state from",
                 format!("{address}/{}", file.name),
             )
-            .with_detail("the job was never told to read from there; restore it from that checkpoint first")),
+            .with_detail(
+                "this job was never told to read from there; if the checkpoint is another job's, take a savepoint of that \
+                 job and resume from it",
+            )),
         }
     }
 

@@ -76,6 +76,15 @@ impl Shelf {
         content.checkpoints.iter().filter(|(_, metadata)| metadata.is_some()).map(|(&id, _)| id).collect()
     }
 
+    /// Moves the newest to the place of the next.
+    pub(super) fn misplace_newest(&self) -> Option<CheckpointId> {
+        let newest = self.completed().last().copied()?;
+        let mut content = self.content();
+        let metadata = content.checkpoints.remove(&newest)?;
+        content.checkpoints.insert(newest.next(), metadata);
+        Some(newest)
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,14 +2,17 @@
 
 use super::table::{Table, Taken, config, shared, tree};
 use super::{assert_needed, directory};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use stillframe::config::{CheckpointConfig, RecoveryClaimMode};
 use stillframe::model::CheckpointKind;
 use stillframe::prelude::*;
-use stillframe::runtime::JobHandle;
+use stillframe::runtime::{JobError, JobHandle};
+use stillframe::storage::ErrorKind;
 use tempfile::TempDir;
 
 const OTHER: JobId = JobId::from_bytes([1; 16]);
+const THIRD: JobId = JobId::from_bytes([3; 16]);
 const THIS: JobId = JobId::from_bytes([2; 16]);
 
 /// Two jobs, the first of which has been canceled after two checkpoints.
@@ -138,6 +141,74 @@ async fn what_is_claimed_is_used_by_later_runs_as_well() {
     stop(handle).await;
     assert_eq!(shared(two.others.path(), OTHER), [].into(), "nobody uses them");
     two.assert_restored_again(&last).await;
+}
+
+/// A copy of everything below a directory, elsewhere.
+fn copy(from: &Path) -> TempDir {
+    let to = directory();
+    for (path, bytes) in tree(from) {
+        let path = to.path().join(Path::new(&path).strip_prefix(from).expect("it is below"));
+        fs::create_dir_all(path.parent().expect("a directory")).expect("it can be made");
+        fs::write(path, bytes).expect("it can be written");
+    }
+    to
+}
+
+/// Otherwise its owner could lose it to a job that never ran, and that job could never begin with anything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_restored_is_not_claimed() {
+    let mut two = Two::new(RecoveryClaimMode::Claim).await;
+    let good = copy(two.others.path());
+    let name = two.before.files().into_iter().next().expect("there are some");
+    let damaged = two.directory_of_the_other().join("shared").join(name);
+    let mut bytes = fs::read(&damaged).expect("a file");
+    *bytes.last_mut().expect("it has bytes") ^= 1;
+    fs::write(&damaged, bytes).expect("it can be written");
+    let files = tree(two.others.path());
+    let ended = two.table.start(2, &two.config, two.ours.path(), Some(THIS)).wait().await;
+    assert!(
+        matches!(&ended, Err(JobError::Storage(error)) if error.kind() == ErrorKind::Corrupt),
+        "{ended:?}"
+    );
+    assert_eq!(tree(two.others.path()), files);
+
+    let pointer =
+        Path::new(two.before.pointer.as_str()).strip_prefix(two.others.path()).expect("it is below");
+    let pointer = good.path().join(pointer).display().to_string();
+    two.config.set_recovery_path(pointer);
+    let handle = two.start().await;
+    two.table.set(0..64, 4).await;
+    let last = two.checkpoint(&handle).await;
+    stop(handle).await;
+    assert_eq!(shared(good.path(), OTHER), [].into(), "nobody uses them");
+    assert_eq!(tree(two.others.path()), files, "it was never this job's");
+    two.assert_restored_again(&last).await;
+}
+
+/// Whoever wrote a checkpoint could otherwise have any directory read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_job_had_claimed_is_out_of_reach_but_for_a_savepoint() {
+    let (two, savepoints, here) = (Two::new(RecoveryClaimMode::Claim).await, directory(), directory());
+    let handle = two.start().await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!(first.foreign(), two.before.files());
+    let savepoint = handle.trigger_savepoint(Some(savepoints.path().display().to_string())).await;
+    let savepoint = savepoint.expect("nothing is in its way").pointer;
+    stop(handle).await;
+
+    let (mut config, third) = (two.config.clone(), Table::new());
+    third.expect_log(&first);
+    config.set_recovery_path(first.pointer.as_str());
+    let ended = third.start(2, &config, here.path(), Some(THIRD)).wait().await;
+    let Err(JobError::Storage(error)) = ended else { panic!("{ended:?}") };
+    assert_eq!(error.kind(), ErrorKind::InvalidPointer);
+    assert!(error.to_string().contains("take a savepoint of that job"), "{error}");
+
+    config.set_recovery_path(savepoint.as_str());
+    let handle = third.start(2, &config, here.path(), Some(THIRD));
+    third.opened(2).await;
+    assert_eq!(third.restored(), first.values);
+    stop(handle).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
