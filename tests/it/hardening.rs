@@ -72,7 +72,9 @@ fn hardening_4_5_1_dependencies_come_from_the_registry_in_versions_that_are_writ
     }
     let lock = manifest("Cargo.lock");
     let sources: BTreeSet<_> = lock.lines().filter(|line| line.starts_with("source = ")).collect();
-    let [source] = sources.into_iter().collect::<Vec<_>>()[..] else { panic!("not from one registry: {lock}") };
+    let [source] = sources.into_iter().collect::<Vec<_>>()[..] else {
+        panic!("not from one registry: {lock}")
+    };
     assert!(source.starts_with("source = \"registry+"), "{source}");
 }
 
@@ -93,7 +95,8 @@ fn hardening_4_5_2_bincode_is_pinned_and_in_one_crate() {
 fn hardening_4_5_3_the_core_has_few_dependencies() {
     for core in ["stillframe-coordinator", "stillframe-metadata", "stillframe-task"] {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let arguments = ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "-p", core];
+        let arguments =
+            ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "-p", core];
         let output =
             Command::new(cargo).args(arguments).current_dir(root()).output().expect("cargo can be started");
         assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));

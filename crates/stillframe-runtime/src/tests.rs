@@ -322,7 +322,9 @@ async fn hardening_4_1_4_a_checkpoint_in_the_place_of_another_is_refused() {
     let newest = shelf.misplace_newest().unwrap();
     let ended = job(&shelf, |_: &[CheckpointId]| broken()).with_id(id).run().await;
     let Err(JobError::Mismatch { problem, .. }) = ended else { panic!("{ended:?}") };
-    let expected =
-        format!("it says that it is checkpoint {newest} of job {id}, and stands where checkpoint {}", newest.next());
+    let expected = format!(
+        "it says that it is checkpoint {newest} of job {id}, and stands where checkpoint {}",
+        newest.next()
+    );
     assert!(problem.starts_with(&expected), "{problem}");
 }

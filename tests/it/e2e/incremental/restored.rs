@@ -159,10 +159,14 @@ async fn what_cannot_be_restored_is_not_claimed() {
     fs::write(&damaged, bytes).expect("it can be written");
     let files = tree(two.others.path());
     let ended = two.table.start(2, &two.config, two.ours.path(), Some(THIS)).wait().await;
-    assert!(matches!(&ended, Err(JobError::Storage(error)) if error.kind() == ErrorKind::Corrupt), "{ended:?}");
+    assert!(
+        matches!(&ended, Err(JobError::Storage(error)) if error.kind() == ErrorKind::Corrupt),
+        "{ended:?}"
+    );
     assert_eq!(tree(two.others.path()), files);
 
-    let pointer = Path::new(two.before.pointer.as_str()).strip_prefix(two.others.path()).expect("it is below");
+    let pointer =
+        Path::new(two.before.pointer.as_str()).strip_prefix(two.others.path()).expect("it is below");
     let pointer = good.path().join(pointer).display().to_string();
     two.config.set_recovery_path(pointer);
     let handle = two.start().await;
