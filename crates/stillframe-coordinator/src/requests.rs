@@ -30,7 +30,7 @@ impl Waiting {
 
     /// Savepoints do not count against the number of concurrent checkpoints, because their barriers always align.
     fn is_forced(&self) -> bool {
-        matches!(self.snapshot, SnapshotRequest::Savepoint { .. })
+        self.snapshot.is_savepoint()
     }
 }
 

@@ -236,6 +236,17 @@ impl TaskSnapshot {
         self.handles().fold(0, |sum, handle| sum.saturating_add(handle.size()))
     }
 
+    /// The size in bytes of what was written for this checkpoint, without what earlier ones wrote.
+    #[must_use]
+    pub fn written_size(&self) -> u64 {
+        let parts = self.keyed.iter().flat_map(|keyed| match &keyed.state {
+            KeyedState::Full(_) => &[][..],
+            KeyedState::Incremental(incremental) => &incremental.parts[..],
+        });
+        let reused = parts.filter(|part| part.origin == PartOrigin::Placeholder);
+        self.size().saturating_sub(reused.fold(0, |sum, part| sum.saturating_add(part.handle.size())))
+    }
+
     /// All state that it refers to.
     pub fn handles(&self) -> impl Iterator<Item = &StateHandle> {
         let keyed = self.keyed.iter().flat_map(KeyedHandle::handles);

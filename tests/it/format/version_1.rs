@@ -166,7 +166,7 @@ fn everything() -> CheckpointMetadata {
 }
 
 fn savepoint() -> CheckpointMetadata {
-    CheckpointMetadata { kind: CheckpointKind::Savepoint, operators: BTreeMap::new(), ..example() }
+    CheckpointMetadata { kind: CheckpointKind::SAVEPOINT, operators: BTreeMap::new(), ..example() }
 }
 
 fn entry() -> Entry {

@@ -54,7 +54,7 @@ impl Snapshots {
             // Each has a job of its own, so that it can have any id.
             job: JobId::from_bytes([u8::try_from(checkpoint).expect("a small id"); 16]),
             checkpoint: CheckpointId::new(checkpoint),
-            kind: CheckpointKind::Savepoint,
+            kind: CheckpointKind::SAVEPOINT,
             triggered_at: UnixMillis(0),
             operators: operators.iter().map(named).collect::<BTreeMap<_, _>>(),
         };

@@ -16,7 +16,7 @@ pub(crate) fn metadata() -> impl Strategy<Value = CheckpointMetadata> {
     let kind = prop_oneof![
         Just(CheckpointKind::Checkpoint),
         Just(CheckpointKind::FullCheckpoint),
-        Just(CheckpointKind::Savepoint)
+        Just(CheckpointKind::SAVEPOINT)
     ];
     let operators = btree_map(name(), operator(), 0..4);
     (any::<[u8; 16]>(), 1_u64.., kind, any::<u64>(), operators).prop_map(

@@ -1,0 +1,119 @@
+//! Stopping with a savepoint: checkpoints make way for it, and behind it every task ends.
+
+use crate::coordinator::Coordinator;
+use crate::effect::{Effect, Outcome, Refused};
+use crate::pending::Pending;
+use crate::requests::{Origin, Waiting};
+use crate::SnapshotRequest;
+use alloc::format;
+use alloc::vec::Vec;
+use stillframe_model::{FailureReason, JobStatus, Now, RequestId};
+
+/// How far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Stopping {
+    /// Nobody asked for it.
+    No,
+    /// The savepoint is asked for, or being taken. Whether periodic checkpoints begin again if it fails.
+    Asked { was_periodic: bool },
+    /// The savepoint exists, and the tasks end. Who asked hears of it when they have.
+    Decided { request: RequestId, outcome: Outcome },
+}
+
+impl Stopping {
+    pub(crate) fn is_decided(&self) -> bool {
+        matches!(self, Self::Decided { .. })
+    }
+}
+
+impl Coordinator {
+    /// A person asks for a snapshot.
+    pub(crate) fn asked(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        snapshot: SnapshotRequest,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_stop = matches!(snapshot, SnapshotRequest::Stop { .. });
+        if is_stop && self.is_running() && !self.stopping.is_decided() {
+            let was_periodic = match self.stopping {
+                Stopping::Asked { was_periodic } => was_periodic,
+                Stopping::No | Stopping::Decided { .. } => self.schedule.is_started(),
+            };
+            // Nothing that is given up for this one may begin the periodic checkpoints again.
+            self.stopping = Stopping::No;
+            self.suspend(now, effects);
+            self.stopping = Stopping::Asked { was_periodic };
+        }
+        self.submit(Waiting { snapshot, origin: Origin::Person(request) }, effects);
+    }
+
+    /// Ends the periodic checkpoints, and gives up everything that waits or is in progress.
+    pub(crate) fn suspend(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.schedule.stop();
+        self.give_up_all(now, FailureReason::CheckpointCoordinatorSuspend, effects);
+        self.stopping = match core::mem::replace(&mut self.stopping, Stopping::No) {
+            decided @ Stopping::Decided { .. } => decided,
+            Stopping::No | Stopping::Asked { .. } => Stopping::No,
+        };
+    }
+
+    pub(crate) fn give_up_all(&mut self, now: Now, reason: FailureReason, effects: &mut Vec<Effect>) {
+        for waiting in self.requests.drain() {
+            self.refuse(waiting.origin, reason, None, effects);
+        }
+        let open = self.pending.iter().filter(|(_, pending)| pending.can_be_aborted());
+        let open: Vec<_> = open.map(|(&id, _)| id).collect();
+        for checkpoint in open {
+            self.abort(now, checkpoint, reason, None, None, effects);
+        }
+    }
+
+    /// A savepoint behind which the job was to stop will not exist, so the job goes on as before.
+    pub(crate) fn stop_failed(&mut self, now: Now) {
+        if let Stopping::Asked { was_periodic } = self.stopping {
+            self.stopping = Stopping::No;
+            if was_periodic && self.is_running() {
+                self.schedule.restart(now.monotonic);
+            }
+        }
+    }
+
+    /// The savepoint exists and every task was told to end. Nothing else begins any more.
+    pub(crate) fn stop_decided(&mut self, pending: &Pending, outcome: Outcome, effects: &mut Vec<Effect>) {
+        self.schedule.stop();
+        for waiting in self.requests.drain() {
+            self.refuse(waiting.origin, FailureReason::CheckpointCoordinatorSuspend, None, effects);
+        }
+        if let Origin::Person(request) = pending.origin {
+            self.stopping = Stopping::Decided { request, outcome };
+        }
+    }
+
+    /// Tells who wanted the job to stop whether it did. `None`: it is restarted after a failure.
+    pub(crate) fn stopped(&mut self, status: Option<JobStatus>, effects: &mut Vec<Effect>) {
+        let Stopping::Decided { request, outcome } = core::mem::replace(&mut self.stopping, Stopping::No)
+        else {
+            return;
+        };
+        let outcome = match status {
+            Some(JobStatus::Finished) => Ok(outcome),
+            other => Err(Refused {
+                reason: FailureReason::TaskFailure,
+                cause: Some(match other {
+                    Some(status) => format!(
+                        "savepoint {} is complete at {}, but the job was {status} before all of its tasks had ended",
+                        outcome.checkpoint, outcome.pointer
+                    ),
+                    None => format!(
+                        "savepoint {} is complete at {}, but the job failed before all of its tasks had ended, and is \
+                         restarted from its newest checkpoint",
+                        outcome.checkpoint, outcome.pointer
+                    ),
+                }),
+            }),
+        };
+        effects.push(Effect::Resolve { request, outcome });
+    }
+}
