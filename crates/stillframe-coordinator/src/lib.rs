@@ -1,10 +1,11 @@
 //! The checkpoint coordinator as a state machine: it decides, somebody else acts.
 //!
 //! ```text
-//!   people, job ─┐                                  ┌─▶ tasks      Trigger, NotifyComplete, NotifyAborted, Close
-//!   tasks ───────┼─▶ Event ─▶ Coordinator ─▶ Effect ─┼─▶ storage    Locate, Publish, Discard, Remove, Conclude
-//!   storage ─────┤           handle(now)              ├─▶ job        FailJob
-//!   the clock ───┘              │                     └─▶ people     Resolve, Report, Ignored
+//!   people, job ─┐                                  ┌─▶ tasks      Trigger, Notify…, Close
+//!   tasks ───────┼─▶ Event ─▶ Coordinator ─▶ Effect ─┼─▶ operators' coordinators, hooks
+//!   storage ─────┤           handle(now)              ├─▶ storage    Locate, Publish, Discard, Remove, Conclude
+//!   the clock ───┘              │                     ├─▶ job        FailJob
+//!                               │                     └─▶ people     Resolve, Report, Ignored
 //!                               ▼
 //!                        next_deadline()
 //! ```
@@ -21,6 +22,7 @@
 extern crate alloc;
 
 mod completion;
+mod confirmations;
 mod coordinator;
 mod effect;
 mod ending;
@@ -35,11 +37,16 @@ mod requests;
 mod retention;
 mod schedule;
 mod shared;
+mod status;
+mod stopping;
+mod tasks;
 #[cfg(test)]
 mod tests;
+mod triggering;
 
 pub use coordinator::Coordinator;
 pub use effect::{Aborted, Completed, Effect, Ignored, Outcome, Refused, Report};
-pub use event::{Event, Fault, SnapshotRequest};
-pub use plan::{JobPlan, VertexPlan};
+pub use event::{CheckpointType, Event, Fault, SnapshotRequest};
+pub use plan::{DistributionPattern, Input, JobPlan, VertexPlan};
 pub use recovery::{Recovery, RetainedState, plan_recovery};
+pub use status::{PendingStatus, Stage, Straggler};

@@ -56,7 +56,7 @@ impl Coordinator {
         }
     }
 
-    fn all_acknowledged(&mut self, now: Now, checkpoint: CheckpointId, effects: &mut Vec<Effect>) {
+    pub(crate) fn all_acknowledged(&mut self, now: Now, checkpoint: CheckpointId, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
         effects.push(Effect::Report(Report::Durable { checkpoint }));
         if let Some(vertex) = pending.torn_union(&self.plan, self.tasks.layout()) {

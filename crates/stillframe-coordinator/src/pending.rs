@@ -259,7 +259,7 @@ impl Pending {
 }
 
 /// Later is more.
-const fn rank(progress: TaskProgress) -> (u8, u64) {
+pub(crate) const fn rank(progress: TaskProgress) -> (u8, u64) {
     match progress {
         TaskProgress::WaitingForBarrier => (0, 0),
         TaskProgress::Aligning { arrived, .. } => (1, arrived as u64),

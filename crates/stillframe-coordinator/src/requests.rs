@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     const fn request(origin: Origin) -> Waiting {
-        Waiting { snapshot: SnapshotRequest::Checkpoint, origin }
+        Waiting { snapshot: SnapshotRequest::CHECKPOINT, origin }
     }
 
     const fn person(number: u64) -> Waiting {
@@ -126,7 +126,7 @@ mod tests {
 
     const fn savepoint(number: u64) -> Waiting {
         Waiting {
-            snapshot: SnapshotRequest::Savepoint { target: None },
+            snapshot: SnapshotRequest::savepoint(None),
             origin: Origin::Person(RequestId::new(number)),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Outcome, Refused};
+use crate::ending::Ending;
 use crate::pending::Pending;
 use crate::requests::{Origin, Waiting};
 use crate::SnapshotRequest;
@@ -89,6 +90,9 @@ impl Coordinator {
         if let Origin::Person(request) = pending.origin {
             self.stopping = Stopping::Decided { request, outcome };
         }
+        if let Ending::Aborting(status) = self.ending {
+            self.stopped(status, effects);
+        }
     }
 
     /// Tells who wanted the job to stop whether it did. `None`: it is restarted after a failure.
@@ -107,8 +111,7 @@ impl Coordinator {
                         outcome.checkpoint, outcome.pointer
                     ),
                     None => format!(
-                        "savepoint {} is complete at {}, but the job failed before all of its tasks had ended, and is \
-                         restarted from its newest checkpoint",
+                        "savepoint {} is complete at {}, but the job failed before all of its tasks had ended",
                         outcome.checkpoint, outcome.pointer
                     ),
                 }),

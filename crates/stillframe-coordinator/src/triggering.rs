@@ -215,6 +215,9 @@ impl Coordinator {
                 let triggers = pending.to_trigger().iter();
                 effects.extend(triggers.map(|&task| Effect::Trigger { task, barrier: barrier.clone() }));
             }
+            if pending.missing() == 0 {
+                self.all_acknowledged(now, checkpoint, effects);
+            }
             self.expire(now, effects);
         }
     }

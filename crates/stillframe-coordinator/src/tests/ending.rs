@@ -60,7 +60,7 @@ fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
     for task in TASKS {
         world.handle(Event::EndOfData { task });
     }
-    world.trigger(7, SnapshotRequest::Checkpoint);
+    world.trigger(7, SnapshotRequest::CHECKPOINT);
     for task in TASKS {
         world.acknowledge_with(1, task, true);
     }
@@ -130,7 +130,7 @@ fn a_publication_under_way_is_waited_for_at_the_end() {
     let mut world = World::new(&config());
     world.start().at(500).locate().acknowledge_all(1);
     let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world.trigger(3, SnapshotRequest::Checkpoint);
+    world.trigger(3, SnapshotRequest::CHECKPOINT);
     world.handle(Event::Failover);
     assert!(!world.coordinator.is_done());
     assert!(matches!(

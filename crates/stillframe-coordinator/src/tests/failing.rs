@@ -80,7 +80,7 @@ fn a_metadata_that_could_not_be_written_fails_only_its_checkpoint() {
 #[test]
 fn an_unknown_outcome_stops_everything_and_deletes_nothing() {
     let mut world = World::new(&config());
-    world.start().trigger(8, SnapshotRequest::Checkpoint).locate().acknowledge_all(1);
+    world.start().trigger(8, SnapshotRequest::CHECKPOINT).locate().acknowledge_all(1);
     let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
     world
         .handle(Event::Published { op, result: Err(Fault::Unknown { message: "fsync failed".to_string() }) });
@@ -97,7 +97,7 @@ fn an_unknown_outcome_stops_everything_and_deletes_nothing() {
     assert!(world.coordinator.is_done());
     world.at(90_000).start();
     assert_eq!(world.take(), vec![Effect::Ignored(Ignored::Stopped); 2]);
-    world.trigger(9, SnapshotRequest::Checkpoint);
+    world.trigger(9, SnapshotRequest::CHECKPOINT);
     assert!(matches!(world.take()[..], [Effect::Resolve { outcome: Err(_), .. }]));
     assert_eq!(world.coordinator.next_deadline(), None);
 }

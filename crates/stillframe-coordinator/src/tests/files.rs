@@ -157,7 +157,7 @@ impl Model {
                 self.feed(Event::Tick);
             }
             Step::Savepoint => {
-                let snapshot = SnapshotRequest::Savepoint { target: None };
+                let snapshot = SnapshotRequest::savepoint(None);
                 self.feed(Event::Trigger { request: RequestId::new(1), snapshot });
             }
             Step::Acknowledge { back, task, choices } => {

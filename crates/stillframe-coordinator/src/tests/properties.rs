@@ -194,8 +194,8 @@ fn run(config: &CheckpointConfig, steps: Vec<Step>) {
                 next_request += 1;
                 observer.requests.insert(next_request);
                 let snapshot = match step {
-                    Step::Savepoint => SnapshotRequest::Savepoint { target: None },
-                    _ => SnapshotRequest::Checkpoint,
+                    Step::Savepoint => SnapshotRequest::savepoint(None),
+                    _ => SnapshotRequest::CHECKPOINT,
                 };
                 Event::Trigger { request: RequestId::new(next_request), snapshot }
             }

@@ -29,7 +29,7 @@ fn kinds(world: &World) -> Vec<CheckpointKind> {
 fn without_a_claim_everything_is_full_until_one_checkpoint_is_complete() {
     use CheckpointKind::{Checkpoint, FullCheckpoint, Savepoint};
     let mut world = begins_with(RecoveryClaimMode::NoClaim);
-    world.trigger(1, SnapshotRequest::Savepoint { target: None }).complete(8);
+    world.trigger(1, SnapshotRequest::savepoint(None)).complete(8);
     world.at(500).locate().acknowledge_as(9, TASKS[0], incremental([(foreign("a"), Placeholder)]));
     assert!(world.cause().contains("a full checkpoint has to be written as a whole"), "{}", world.cause());
     world.take();
