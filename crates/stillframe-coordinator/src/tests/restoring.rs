@@ -34,7 +34,11 @@ fn without_a_claim_everything_is_full_until_one_checkpoint_is_complete() {
     assert!(world.cause().contains("a full checkpoint has to be written as a whole"), "{}", world.cause());
     world.take();
     world.at(1_500);
-    assert_eq!(kinds(&world), [CheckpointKind::SAVEPOINT, FullCheckpoint, FullCheckpoint], "neither of the two stood for it");
+    assert_eq!(
+        kinds(&world),
+        [CheckpointKind::SAVEPOINT, FullCheckpoint, FullCheckpoint],
+        "neither of the two stood for it"
+    );
     world.locate();
     let barriers: Vec<_> = world.take();
     assert!(
