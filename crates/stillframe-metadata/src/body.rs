@@ -13,6 +13,7 @@ mod check;
 mod input;
 mod packed;
 mod read;
+mod sections;
 mod tag;
 mod write;
 

@@ -7,3 +7,4 @@ mod arbitrary;
 mod forge;
 mod hardening;
 mod properties;
+mod sections;
