@@ -44,7 +44,7 @@ fn metadata(operators: u16, subtasks: u16) -> Result<CheckpointMetadata, Failure
         let subtasks =
             (0..subtasks).map(|subtask| snapshot(number, subtask)).collect::<Result<Vec<_>, Failure>>()?;
         let max_parallelism = u16::try_from(subtasks.len())?;
-        Ok((name, OperatorState { max_parallelism, subtasks }))
+        Ok((name, OperatorState { max_parallelism, subtasks, coordinator: None }))
     };
     Ok(CheckpointMetadata {
         job: JobId::from_bytes([7; 16]),
@@ -52,6 +52,7 @@ fn metadata(operators: u16, subtasks: u16) -> Result<CheckpointMetadata, Failure
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(1_700_000_000_000),
         operators: (0..operators).map(operator).collect::<Result<BTreeMap<_, _>, Failure>>()?,
+        hooks: BTreeMap::new(),
     })
 }
 

@@ -81,6 +81,7 @@ impl Checkpoint {
             kind: CheckpointKind::Checkpoint,
             triggered_at: UnixMillis(0),
             operators: BTreeMap::new(),
+            hooks: BTreeMap::new(),
         })?;
         let location = block_on(async {
             self.coordinator.commit(self.id, &self.location, metadata.into(), &[]).await?;

@@ -245,8 +245,12 @@ impl Pending {
     ) -> CheckpointMetadata {
         let operators = (0..).map(VertexId::new).zip(&plan.vertices).map(|(id, vertex)| {
             let parts = self.parts.get_mut(layout.of(id)).unwrap_or_default();
+            // Where nobody is left, there is nobody whose work could be dealt differently.
+            let is_over = parts.iter().all(|part| matches!(part, Part::Finished));
+            let coordinator = self.coordinator_states.remove(&id).filter(|_| !is_over);
             let subtasks = parts.iter_mut().map(take_snapshot).collect();
-            (vertex.name.clone(), OperatorState { max_parallelism: vertex.max_parallelism, subtasks })
+            let max_parallelism = vertex.max_parallelism;
+            (vertex.name.clone(), OperatorState { max_parallelism, subtasks, coordinator })
         });
         CheckpointMetadata {
             job: plan.job,
@@ -254,6 +258,7 @@ impl Pending {
             kind: self.kind,
             triggered_at: self.triggered.wall,
             operators: operators.collect(),
+            hooks: core::mem::take(&mut self.hook_states),
         }
     }
 }

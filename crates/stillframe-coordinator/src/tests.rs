@@ -3,6 +3,7 @@
 mod ending;
 mod failing;
 mod files;
+mod metadata;
 mod properties;
 mod restoring;
 mod sharing;

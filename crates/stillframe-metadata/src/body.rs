@@ -1,6 +1,7 @@
 //! The body of a metadata record: `docs/format.md` describes it byte by byte.
 //!
-//! [`write`] and [`read`] are the two directions, side by side field for field. [`check`] holds the rules that a value has to
+//! [`write`] and [`read`] are the two directions, side by side field for field; [`sections`] has both for what follows the
+//! operators. [`check`] holds the rules that a value has to
 //! fit, whichever direction it goes. A value has exactly one encoding, and [`read`] accepts no other.
 
 use crate::FormatError;
@@ -13,6 +14,7 @@ mod check;
 mod input;
 mod packed;
 mod read;
+mod sections;
 mod tag;
 mod write;
 

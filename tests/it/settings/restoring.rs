@@ -47,6 +47,7 @@ impl Snapshots {
                     .collect(),
                 ..TaskSnapshot::default()
             }],
+            coordinator: None,
         };
         let named =
             |(name, has_state): &(&str, bool)| (Name::new(*name).expect("a good name"), state(*has_state));
@@ -57,6 +58,7 @@ impl Snapshots {
             kind: CheckpointKind::SAVEPOINT,
             triggered_at: UnixMillis(0),
             operators: operators.iter().map(named).collect::<BTreeMap<_, _>>(),
+            hooks: BTreeMap::new(),
         };
         let bytes = metadata::encode(&metadata).expect("it can be written");
         let storage = self.storage();

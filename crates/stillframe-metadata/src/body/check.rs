@@ -25,7 +25,7 @@ const ROOM: usize = 40;
 const SUBTASK_ROOM: usize = 4;
 
 pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, FormatError> {
-    let CheckpointMetadata { job: _, checkpoint, kind: _, triggered_at: _, operators } = metadata;
+    let CheckpointMetadata { job: _, checkpoint, kind: _, triggered_at: _, operators, hooks } = metadata;
     if checkpoint.get() == 0 {
         return Err(invalid("checkpoint id", "is 0; ids begin with 1"));
     }
@@ -33,15 +33,20 @@ pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, Form
     if operators.len() > limits::OPERATORS {
         return Err(invalid("operators", at_most(limits::OPERATORS, operators.len())));
     }
+    if hooks.len() > limits::HOOKS {
+        return Err(invalid("hooks", at_most(limits::HOOKS, hooks.len())));
+    }
     let subtasks = operators.values().fold(0, |sum: usize, one| sum.saturating_add(one.subtasks.len()));
     if subtasks > limits::SUBTASKS_IN_ALL {
         return Err(invalid("subtasks of all operators", at_most(limits::SUBTASKS_IN_ALL, subtasks)));
     }
-    let mut survey = Survey { roots: BTreeMap::new(), size: ROOM };
+    let of_hooks: usize = hooks.iter().map(|(name, state)| ROOM + name.as_str().len() + state.len()).sum();
+    let mut survey = Survey { roots: BTreeMap::new(), size: ROOM + of_hooks };
     for (name, operator) in operators {
         let of_operator = |problem| invalid(format!("operator {name}"), problem);
         parallelism(operator).map_err(of_operator)?;
-        survey.size += ROOM + name.as_str().len();
+        let of_coordinator = operator.coordinator.as_ref().map_or(0, |state| ROOM + state.len());
+        survey.size += ROOM + name.as_str().len() + of_coordinator;
         let mut free = 0;
         let mut in_order = true;
         for (index, subtask) in operator.subtasks.iter().enumerate() {
@@ -67,7 +72,9 @@ pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, Form
     Ok(survey)
 }
 
-fn parallelism(OperatorState { max_parallelism, subtasks }: &OperatorState) -> Result<(), Problem> {
+fn parallelism(
+    OperatorState { max_parallelism, subtasks, coordinator: _ }: &OperatorState,
+) -> Result<(), Problem> {
     let limit = limits::SUBTASKS;
     match usize::from(*max_parallelism) {
         max if max == 0 || max > limit => Err(format!("has max parallelism {max}; allowed are 1 to {limit}")),

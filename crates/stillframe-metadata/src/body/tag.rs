@@ -15,6 +15,13 @@ pub(super) mod has {
     pub(in crate::body) const KNOWN: u8 = 63;
 }
 
+/// What follows the operators, one bit each, in the byte with the kind.
+pub(super) mod follows {
+    pub(in crate::body) const COORDINATORS: u8 = 64;
+    pub(in crate::body) const HOOKS: u8 = 128;
+    pub(in crate::body) const KNOWN: u8 = 192;
+}
+
 /// Where a state is.
 pub(super) mod handle {
     pub(in crate::body) const INLINE: u8 = 0;
@@ -95,6 +102,7 @@ mod tests {
     fn each_number_is_read_as_it_is_written() {
         for (number, kind) in (0..).zip(KINDS) {
             assert_eq!(of_kind(kind), number);
+            assert_eq!(number & follows::KNOWN, 0, "a kind leaves room for what follows");
         }
         for (number, redistribution) in (0..).zip(REDISTRIBUTIONS) {
             assert_eq!(of_redistribution(redistribution), number);

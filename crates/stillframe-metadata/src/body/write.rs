@@ -1,5 +1,5 @@
 use super::tag::{self, directory, handle, has};
-use super::{invalid, packed};
+use super::{invalid, packed, sections};
 use crate::FormatError;
 use crate::frame::codec::write_number;
 use alloc::collections::BTreeMap;
@@ -17,10 +17,10 @@ pub(super) fn metadata(
     metadata: &CheckpointMetadata,
     roots: &BTreeMap<&str, u64>,
 ) -> Result<(), FormatError> {
-    let CheckpointMetadata { job, checkpoint, kind, triggered_at, operators } = metadata;
+    let CheckpointMetadata { job, checkpoint, kind: _, triggered_at, operators, hooks: _ } = metadata;
     bytes.extend_from_slice(job.as_bytes());
     write_number(bytes, checkpoint.get())?;
-    bytes.push(tag::of_kind(*kind));
+    bytes.push(sections::kind(metadata));
     write_number(bytes, triggered_at.0)?;
     write_number(bytes, roots.len() as u64)?;
     for root in roots.keys() {
@@ -28,7 +28,7 @@ pub(super) fn metadata(
     }
     write_number(bytes, operators.len() as u64)?;
     let mut writer = Writer { bytes, roots, segments: BTreeMap::new() };
-    for (name, OperatorState { max_parallelism, subtasks }) in operators {
+    for (name, OperatorState { max_parallelism, subtasks, coordinator: _ }) in operators {
         packed::write(writer.bytes, name)?;
         writer.number(u64::from(*max_parallelism))?;
         writer.number(subtasks.len() as u64)?;
@@ -36,7 +36,7 @@ pub(super) fn metadata(
             writer.subtask(subtask)?;
         }
     }
-    Ok(())
+    sections::write(writer.bytes, metadata)
 }
 
 struct Writer<'a> {
