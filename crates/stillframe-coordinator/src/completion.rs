@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Completed, Effect, Ignored, Outcome, Report};
 use crate::pending::Phase;
-use crate::requests::Origin;
+use crate::waiting::Origin;
 use alloc::vec::Vec;
 use stillframe_model::{
     CheckpointId, CheckpointKind, FailureReason, LocationReference, Now, OpId, Pointer, TaskSnapshot,

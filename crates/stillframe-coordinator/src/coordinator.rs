@@ -3,10 +3,11 @@ use crate::ending::Ending;
 use crate::failure::Tolerance;
 use crate::pending::Pending;
 use crate::recovery::Recovery;
-use crate::requests::{Decision, Facts, Origin, Requests, Waiting};
+use crate::requests::{Decision, Facts, MAX_QUEUED_REQUESTS, Requests};
 use crate::retention::Retained;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
+use crate::waiting::{Origin, Waiting};
 use crate::{Event, JobPlan, SnapshotRequest, invariants};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -52,7 +53,7 @@ pub struct Coordinator {
     pub(crate) min_pause: Duration,
     pub(crate) timeout: Duration,
     pub(crate) schedule: Schedule,
-    pub(crate) requests: Requests,
+    pub(crate) requests: Requests<Waiting>,
     pub(crate) pending: BTreeMap<CheckpointId, Pending>,
     pub(crate) retained: Retained,
     pub(crate) shared: Shared,
@@ -84,7 +85,7 @@ impl Coordinator {
             min_pause: config.schedule.min_pause,
             timeout: config.schedule.timeout,
             schedule: Schedule::new(config.schedule.interval),
-            requests: Requests::default(),
+            requests: Requests::new(MAX_QUEUED_REQUESTS),
             pending: BTreeMap::new(),
             retained: Retained::new(config.retention, &recovery.retained),
             shared: Shared::new(&recovery.retained, recovery.left),
@@ -197,19 +198,17 @@ impl Coordinator {
             let facts = Facts {
                 now: now.monotonic,
                 pending: self.pending.len(),
-                triggering: self.pending.values().any(Pending::is_triggering),
-                discarding: self.discarding.len(),
-                last_completion: self.last_completion,
+                is_triggering: self.pending.values().any(Pending::is_triggering),
+                cleaning: self.discarding.len(),
+                last_completion: self.last_completion.unwrap_or(Timestamp::ORIGIN),
                 max_concurrent: self.max_concurrent,
                 min_pause: self.min_pause,
             };
             match self.requests.next(facts) {
                 Decision::Wait => break,
-                Decision::Postpone { until } => {
+                Decision::Postpone { rejected, until } => {
                     self.schedule.postpone(until);
-                    effects.push(Effect::Report(Report::Skipped {
-                        reason: FailureReason::MinimumTimeBetweenCheckpoints,
-                    }));
+                    self.refuse(rejected.payload.origin, rejected.reason, None, effects);
                 }
                 Decision::Run(request) => self.trigger(now, request, effects),
             }
@@ -220,7 +219,7 @@ impl Coordinator {
         // A retry of the last checkpoint comes through the schedule even where there are no periodic ones.
         let origin = if self.schedule.is_periodic() { Origin::Schedule } else { Origin::EndOfData };
         // One that is still waiting stands for all that have become due since: they would only follow it at once.
-        if !self.requests.is_waiting(origin) {
+        if !self.is_waiting(origin) {
             self.submit(Waiting { snapshot: SnapshotRequest::Checkpoint, origin }, effects);
         }
     }
@@ -228,9 +227,13 @@ impl Coordinator {
     fn submit(&mut self, request: Waiting, effects: &mut Vec<Effect>) {
         if !self.is_running() {
             self.refuse(request.origin, FailureReason::CheckpointCoordinatorShutdown, None, effects);
-        } else if let Err((dropped, reason)) = self.requests.submit(request) {
-            self.refuse(dropped.origin, reason, None, effects);
+        } else if let Some(rejected) = self.requests.submit(request.queued(true)).rejected() {
+            self.refuse(rejected.payload.origin, rejected.reason, None, effects);
         }
+    }
+
+    fn is_waiting(&self, origin: Origin) -> bool {
+        self.requests.waiting().any(|waiting| waiting.origin == origin)
     }
 
     pub(crate) fn refuse(
@@ -254,7 +257,7 @@ impl Coordinator {
             return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
         }
         let news = self.at_end_of_data.insert(task);
-        if news && self.all_at_end_of_data() && !self.requests.is_waiting(Origin::EndOfData) {
+        if news && self.all_at_end_of_data() && !self.is_waiting(Origin::EndOfData) {
             self.submit(
                 Waiting { snapshot: SnapshotRequest::Checkpoint, origin: Origin::EndOfData },
                 effects,

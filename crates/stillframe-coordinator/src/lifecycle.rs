@@ -2,9 +2,9 @@
 
 use crate::coordinator::{Coordinator, END_OF_DATA_RETRY};
 use crate::effect::{Aborted, Effect, Ignored, Report};
-use crate::failure::Verdict;
+use crate::failure::{Failure, Verdict};
 use crate::pending::{Acknowledgement, Pending, Phase};
-use crate::requests::{Origin, Waiting};
+use crate::waiting::{Origin, Waiting};
 use crate::{Fault, SnapshotRequest};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -173,10 +173,14 @@ impl Coordinator {
                 self.discard(checkpoint, location, effects);
             }
         }
-        // A savepoint that fails without the fault of a task, for a mistyped target for example, says nothing about the
-        // job. The rule is that of Flink's failure manager.
-        let counts = by.is_some() || !kind.is_savepoint();
-        if self.is_running() && counts && self.tolerance.failed(checkpoint, reason) == Verdict::TooMany {
+        let failure = Failure {
+            checkpoint: Some(checkpoint),
+            reason,
+            is_savepoint: kind.is_savepoint(),
+            is_synchronous: false,
+            by_task: by.is_some(),
+        };
+        if self.is_running() && self.tolerance.failed(failure) != Verdict::Tolerated {
             let message = cause.unwrap_or_else(|| alloc::format!("{kind} {checkpoint} failed"));
             effects.push(Effect::FailJob { reason, message });
         }

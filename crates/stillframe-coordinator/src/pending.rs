@@ -1,6 +1,6 @@
 //! One checkpoint between its trigger and its end.
 
-use crate::requests::Origin;
+use crate::waiting::Origin;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use stillframe_model::{
