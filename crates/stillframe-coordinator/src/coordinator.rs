@@ -200,7 +200,7 @@ impl Coordinator {
                 pending: self.pending.len(),
                 is_triggering: self.pending.values().any(Pending::is_triggering),
                 cleaning: self.discarding.len(),
-                last_completion: self.last_completion.unwrap_or(Timestamp::ORIGIN),
+                last_completion: self.last_completion,
                 max_concurrent: self.max_concurrent,
                 min_pause: self.min_pause,
             };

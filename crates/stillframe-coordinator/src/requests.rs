@@ -18,7 +18,7 @@
 //!     is_triggering: false,
 //!     pending: 1,
 //!     cleaning: 0,
-//!     last_completion: Timestamp::from_origin(Duration::from_secs(57)),
+//!     last_completion: Some(Timestamp::from_origin(Duration::from_secs(57))),
 //!     max_concurrent: 1,
 //!     min_pause: Duration::from_secs(5),
 //! };
@@ -111,8 +111,9 @@ pub struct Facts {
     pub pending: usize,
     /// Checkpoints that are being removed.
     pub cleaning: usize,
-    /// When a checkpoint or savepoint completed last; [`Timestamp::ORIGIN`] if none has.
-    pub last_completion: Timestamp,
+    /// When a checkpoint or savepoint completed last. `None` holds back nothing: Flink begins with zero, but on a clock that
+    /// runs since the machine was started, and ours runs since the driver was.
+    pub last_completion: Option<Timestamp>,
     /// How many checkpoints may be in progress, and how many may be being removed.
     pub max_concurrent: usize,
     /// The least time from the last completion to a periodic checkpoint.
@@ -177,8 +178,11 @@ impl<T> Requests<T> {
         let Some(first) = self.queue.pop_front_if(|first| first.is_forced || !is_crowded) else {
             return Decision::Wait;
         };
-        let until = last_completion.after(min_pause);
-        if first.is_periodic && !first.is_forced && until > now {
+        let until = last_completion.map(|last| last.after(min_pause)).filter(|until| *until > now);
+        if let Some(until) = until
+            && first.is_periodic
+            && !first.is_forced
+        {
             let reason = FailureReason::MinimumTimeBetweenCheckpoints;
             return Decision::Postpone { rejected: Rejected { payload: first.payload, reason }, until };
         }

@@ -145,7 +145,7 @@ impl Stage {
                 .ok_or("`is_triggering` is neither true nor false")?,
             pending: count(number(step, "pending")?)?,
             cleaning: count(number(step, "cleaning")?)?,
-            last_completion: time(number(step, "last_completion")?),
+            last_completion: Some(time(number(step, "last_completion")?)),
             max_concurrent: count(self.max_concurrent)?,
             min_pause: Duration::from_millis(self.min_pause),
         })
