@@ -172,7 +172,7 @@ fn no_answer_of_a_script_of_requests_goes_unnoticed() {
     for script in recorded("golden_decider.json") {
         let steps = script["steps"].as_array().expect("a list");
         assert!(!steps.is_empty() && !fails(&script), "an honest script with steps");
-        for at in 0..steps.len() {
+        for (at, step) in steps.iter().enumerate() {
             let mut doctor = |path: &str, lie: &dyn Fn(&mut Value)| {
                 let mut script = script.clone();
                 lie(script.pointer_mut(&format!("/steps/{at}{path}")).expect("it was recorded"));
@@ -183,7 +183,7 @@ fn no_answer_of_a_script_of_requests_goes_unnoticed() {
             };
             let mut paths = Vec::new();
             for answer in decider::ANSWERS {
-                leaves(&steps[at][answer], &format!("/{answer}"), &mut paths);
+                leaves(&step[answer], &format!("/{answer}"), &mut paths);
                 doctor("", &|step| drop(step.as_object_mut().expect("an object").remove(answer)));
             }
             for path in &paths {
