@@ -1,16 +1,29 @@
 //! Lines of the hardening checklist that concern more than one crate. The others are tested beside the code, under names
 //! that begin with `hardening_` and the number of the line.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use stillframe::builtin_storages;
 use stillframe::model::{OptionValue, Pointer, StorageDescriptor};
 
 const CANARY: &str = "canary7f3a";
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).expect("the workspace")
+}
+
 fn manifest(of: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).expect("the workspace");
-    fs::read_to_string(root.join(of)).expect("a manifest")
+    let path = root().join(of);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of all crates, each with its manifest.
+fn crates() -> Vec<(String, String)> {
+    let entries = fs::read_dir(root().join("crates")).expect("the crates");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+    names.map(|name| (name.clone(), manifest(&format!("crates/{name}/Cargo.toml")))).collect()
 }
 
 /// The local storage is a driver of our own: those of others follow symbolic links and sync nothing.
@@ -41,14 +54,76 @@ fn hardening_4_3_2_no_address_shows_password_or_query() {
     }
 }
 
+/// A storage is held against the same cases as all others, whoever wrote it.
+#[test]
+fn hardening_4_4_1_every_storage_passes_the_conformance_kit() {
+    for storage in ["memory", "fs", "directory"] {
+        let tests = manifest(&format!("crates/stillframe-storage-{storage}/src/tests.rs"));
+        assert!(tests.contains("conformance_tests!("), "{storage}");
+    }
+}
+
+/// What is built is what was looked at: from the registry alone, and in the versions that are written down.
+#[test]
+fn hardening_4_5_1_dependencies_come_from_the_registry_in_versions_that_are_written_down() {
+    let rules = manifest("deny.toml");
+    for rule in ["unknown-registry = \"deny\"", "unknown-git = \"deny\"", "wildcards = \"deny\""] {
+        assert!(rules.contains(rule), "{rule}");
+    }
+    let lock = manifest("Cargo.lock");
+    let sources: BTreeSet<_> = lock.lines().filter(|line| line.starts_with("source = ")).collect();
+    let [source] = sources.into_iter().collect::<Vec<_>>()[..] else {
+        panic!("not from one registry: {lock}")
+    };
+    assert!(source.starts_with("source = \"registry+"), "{source}");
+}
+
+/// What nobody maintains any more is kept in one place, in a version that nobody can exchange.
+#[test]
+fn hardening_4_5_2_bincode_is_pinned_and_in_one_crate() {
+    assert!(manifest("Cargo.toml").contains("bincode = { version = \"=2.0.1\""));
+    let users = crates().into_iter().filter(|(_, manifest)| manifest.contains("bincode"));
+    assert_eq!(users.map(|(name, _)| name).collect::<Vec<_>>(), ["stillframe-metadata"]);
+    let lock = manifest("Cargo.lock");
+    for other in ["serde_yaml", "sled"] {
+        assert!(!lock.contains(&format!("name = \"{other}\"")), "{other}");
+    }
+}
+
+/// Those that decide, and those that read what somebody else may have written, rest on few others.
+#[test]
+fn hardening_4_5_3_the_core_has_few_dependencies() {
+    for core in ["stillframe-coordinator", "stillframe-metadata", "stillframe-task"] {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let arguments =
+            ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "-p", core];
+        let output =
+            Command::new(cargo).args(arguments).current_dir(root()).output().expect("cargo can be started");
+        assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+        let tree = String::from_utf8_lossy(&output.stdout);
+        let names = tree.lines().filter_map(|line| line.split(' ').next());
+        let others: BTreeSet<_> = names.filter(|name| !name.starts_with("stillframe")).collect();
+        assert!((1..=15).contains(&others.len()), "{core}: {others:?}");
+    }
+}
+
 /// Every crate inherits the lint, and the lint cannot be allowed away.
 #[test]
 fn hardening_4_5_4_no_crate_has_unsafe_code() {
     assert!(manifest("Cargo.toml").contains("unsafe_code = \"forbid\""));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("crates");
-    for entry in fs::read_dir(root).expect("the crates") {
-        let path = entry.expect("an entry").path().join("Cargo.toml");
-        let text = fs::read_to_string(&path).expect("a manifest");
-        assert!(text.contains("[lints]\nworkspace = true"), "{}", path.display());
+    let crates = crates();
+    assert!(crates.len() > 10, "the crates were not found");
+    for (name, manifest) in crates {
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{name}");
     }
+}
+
+/// A sum that does not fit ends the program in a release, too. Whoever builds on these crates decides for themselves, so
+/// that what is read from outside is added up with checks all the same.
+#[test]
+fn hardening_4_5_5_sums_that_do_not_fit_are_noticed_in_a_release() {
+    let manifest = manifest("Cargo.toml");
+    let release = manifest.split_once("[profile.release]").map(|(_, rest)| rest).expect("the profile");
+    let release = release.split("\n[").next().unwrap_or_default();
+    assert!(release.contains("overflow-checks = true"), "{release}");
 }

@@ -1,11 +1,12 @@
 //! The body of a metadata record: `docs/format.md` describes it byte by byte.
 //!
-//! [`write`] and [`read`] are the two directions, side by side field for field; [`sections`] has both for what follows the
-//! operators. [`check`] holds the rules that a value has to
-//! fit, whichever direction it goes. A value has exactly one encoding, and [`read`] accepts no other.
+//! [`write`](mod@write) and [`read`] are the two directions, side by side field for field; [`sections`] has both for what
+//! follows the operators. [`check`] holds the rules that a value has to fit, whichever direction it goes. A value has exactly
+//! one encoding, and [`read`] accepts no other.
 
 use crate::FormatError;
 use crate::frame::{self, RecordKind};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use stillframe_model::CheckpointMetadata;
@@ -23,10 +24,31 @@ mod write;
 /// # Errors
 /// [`FormatError::TooLarge`] if it does not fit into one record, [`FormatError::Invalid`] if [`decode`] would refuse it.
 pub fn encode(metadata: &CheckpointMetadata) -> Result<Vec<u8>, FormatError> {
-    let survey = check::metadata(metadata)?;
-    frame::seal_with(RecordKind::CheckpointMetadata, survey.size, |bytes| {
-        write::metadata(bytes, metadata, &survey.roots)
+    frame::seal_with(RecordKind::CheckpointMetadata, check::room(metadata), |bytes| {
+        let start = bytes.len();
+        let roots = write(bytes, metadata, &Roots::new())?;
+        // The directories of others stand before the handles that refer to them, and are known behind them. Most
+        // metadata has none, so that everything is looked at once.
+        if !roots.is_empty() {
+            bytes.truncate(start);
+            write(bytes, metadata, &roots)?;
+        }
+        Ok(())
     })
+}
+
+/// The directories of other jobs, in order, each with its place.
+type Roots<'a> = BTreeMap<&'a str, u64>;
+
+/// Appends the body, and gives the directories that should have been listed in it.
+fn write<'a>(
+    bytes: &mut Vec<u8>,
+    metadata: &'a CheckpointMetadata,
+    roots: &Roots<'_>,
+) -> Result<Roots<'a>, FormatError> {
+    let found = check::metadata(metadata, &mut write::Writer::begin(bytes, metadata, roots))?;
+    sections::write(bytes, metadata);
+    Ok(found)
 }
 
 /// Metadata from bytes, checked in every part.
@@ -35,7 +57,7 @@ pub fn encode(metadata: &CheckpointMetadata) -> Result<Vec<u8>, FormatError> {
 /// What is wrong, and in which part.
 pub fn decode(bytes: &[u8]) -> Result<CheckpointMetadata, FormatError> {
     let metadata = read::metadata(frame::open_body(RecordKind::CheckpointMetadata, bytes)?)?;
-    check::metadata(&metadata)?;
+    check::metadata(&metadata, &mut ())?;
     Ok(metadata)
 }
 

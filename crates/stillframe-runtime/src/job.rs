@@ -102,8 +102,8 @@ impl<T: Record> Job<T> {
         self
     }
 
-    /// Begins with the state of this checkpoint or savepoint, which is left alone, instead of the one that the config names.
-    /// Only used as long as the job has no checkpoint of its own.
+    /// Begins with the state of this checkpoint or savepoint instead of the one that the config names. Whose it is from then
+    /// on says the config's claim mode; the default leaves it alone. Only used as long as the job has no checkpoint of its own.
     #[must_use]
     pub fn resume_from(mut self, pointer: Pointer) -> Self {
         self.resume = Some(pointer);

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use stillframe_config::RecoveryClaimMode;
 use stillframe_coordinator::{JobPlan, Recovery, RetainedState, plan_recovery};
 use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer, StateDirectory, StateFile, TaskId};
-use stillframe_storage::{Claim, CompletedLocation, CoordinatorStorage, Ownership, StorageAccess, SweepMode};
+use stillframe_storage::{
+    Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageAccess, SweepMode,
+};
 
 /// The beginning of an attempt.
 pub(crate) struct Start<'a, T> {
@@ -46,15 +48,19 @@ impl<T: Record> Start<'_, T> {
         let ignore_unclaimed = self.job.config.recovery.ignore_unclaimed_state;
         let resume = self.job.resume.clone().filter(|_| claim.retained.is_empty());
         let (recovery, found) = if let Some(pointer) = resume {
-            let (recovery, location) = self.adopt(&storage, pointer).await?;
-            let origin = Origin::Foreign { ignore_unclaimed };
-            (recovery, Some((location, origin)))
+            // What cannot be restored is not taken over either: its owner may still need it, and this job would be bound to it.
+            let location = self.resolve(pointer).await?;
+            let loaded = self.load(&location, Origin::Foreign { ignore_unclaimed }).await?;
+            (self.adopt(&storage, &location).await?, Some((location, loaded)))
         } else {
+            let taken = claim.taken.clone();
             let recovery = self.retained(&storage, claim).await?;
             let found = match recovery.restore {
                 Some(id) => {
                     let location = self.open_checkpoint(&storage, id).await?;
-                    Some((location, Origin::Own { id, ignore_unclaimed }))
+                    let origin = Origin::Own { id, is_taken: taken.contains(&id), ignore_unclaimed };
+                    let loaded = self.load(&location, origin).await?;
+                    Some((location, loaded))
                 }
                 None => None,
             };
@@ -62,11 +68,8 @@ impl<T: Record> Start<'_, T> {
         };
         let mut recovered =
             Recovered { storage, recovery, restored: None, pointer: None, states: BTreeMap::new() };
-        if let Some((location, origin)) = found {
+        if let Some((location, Loaded { states, left_out })) = found {
             recovered.pointer = Some(location.pointer().clone());
-            let plan = self.plan.clone();
-            let load = async move { Ok(restore::load(location, origin, &plan).await) };
-            let Loaded { states, left_out } = perform(self.offload, "read checkpoint", load).await??;
             if !left_out.is_empty() {
                 (self.observer)(&JobEvent::StateLeftOut { operators: &left_out });
             }
@@ -101,37 +104,64 @@ impl<T: Record> Start<'_, T> {
         storage: &Arc<dyn StorageAccess>,
         claim: Claim,
     ) -> Result<Recovery, JobError> {
-        let Claim { retained, next, ended: _, left } = claim;
+        let Claim { retained, taken, next, ended: _, left } = claim;
+        let newest = retained.last().copied();
         let mut found = Vec::new();
         for id in retained {
-            let location = self.open_checkpoint(storage, id).await?;
-            let job = self.id;
-            let look = async move {
-                let metadata = restore::read_metadata(&*location).await;
-                Ok(metadata.map(|metadata| restore::shared_files(&*location, &metadata, metadata.job != job)))
+            let files = match self.shared_files(storage, id, taken.contains(&id)).await {
+                // Nobody goes on from it. What it alone refers to stays until it is dropped and a later run sweeps.
+                Err(error) if Some(id) != newest && !lost(&error) => {
+                    (self.observer)(&JobEvent::Unreadable { checkpoint: id, message: &chain(&error) });
+                    BTreeSet::new()
+                }
+                files => files?,
             };
-            found.push(RetainedState::owned(id, perform(self.offload, "read metadata", look).await??));
+            found.push(RetainedState::owned(id, files));
         }
-        let is_left = |file: &&StateFile| matches!(&file.directory, StateDirectory::Foreign(address) if left.contains(address));
-        let left: BTreeSet<_> =
-            found.iter().flat_map(|state| &state.files).filter(is_left).cloned().collect();
+        let left = files_in(&found, &left);
         Ok(plan_recovery(found, left, next, self.job.config.recovery.claim_mode))
     }
 
-    /// Begins with the snapshot that the config or a person names.
+    /// What a checkpoint of the register shares.
+    async fn shared_files(
+        &self,
+        storage: &Arc<dyn StorageAccess>,
+        id: CheckpointId,
+        is_taken: bool,
+    ) -> Result<BTreeSet<StateFile>, JobError> {
+        let location = self.open_checkpoint(storage, id).await?;
+        let look = async move {
+            let metadata = restore::read_metadata(&*location).await;
+            Ok(metadata.map(|metadata| restore::shared_files(&*location, &metadata, is_taken)))
+        };
+        perform(self.offload, "read metadata", look).await?
+    }
+
+    /// The snapshot that the config or a person names.
+    async fn resolve(&self, pointer: Pointer) -> Result<Arc<dyn CompletedLocation>, JobError> {
+        let storage = Arc::clone(&self.job.storage);
+        let resolve = async move { storage.resolve(&pointer).await };
+        perform(self.offload, "resolve pointer", resolve).await
+    }
+
+    /// The state in a checkpoint, all of it checked.
+    async fn load(&self, location: &Arc<dyn CompletedLocation>, origin: Origin) -> Result<Loaded, JobError> {
+        let (location, plan) = (Arc::clone(location), self.plan.clone());
+        let load = async move { Ok(restore::load(location, origin, &plan).await) };
+        perform(self.offload, "read checkpoint", load).await?
+    }
+
+    /// Begins with a snapshot of somebody else.
     async fn adopt(
         &self,
         storage: &Arc<dyn StorageAccess>,
-        pointer: Pointer,
-    ) -> Result<(Recovery, Arc<dyn CompletedLocation>), JobError> {
+        location: &Arc<dyn CompletedLocation>,
+    ) -> Result<Recovery, JobError> {
         let mode = self.job.config.recovery.claim_mode;
-        let (job_storage, coordinator) = (Arc::clone(&self.job.storage), storage.coordinator());
-        let resolve = async move { job_storage.resolve(&pointer).await };
-        let location = perform(self.offload, "resolve pointer", resolve).await?;
-        let snapshot = Arc::clone(&location);
+        let (coordinator, snapshot) = (storage.coordinator(), Arc::clone(location));
         let look = async move { Ok(restore::read_metadata(&*snapshot).await) };
         let metadata = perform(self.offload, "read metadata", look).await??;
-        let (checkpoint, snapshot) = (metadata.checkpoint, Arc::clone(&location));
+        let (checkpoint, snapshot) = (metadata.checkpoint, Arc::clone(location));
         let ownership = match mode {
             RecoveryClaimMode::Claim => Ownership::Taken,
             RecoveryClaimMode::NoClaim => Ownership::Unclaimed,
@@ -139,12 +169,15 @@ impl<T: Record> Start<'_, T> {
         };
         let adopt = async move { coordinator.adopt(snapshot, checkpoint, ownership).await };
         let claim = perform(self.offload, "adopt snapshot", adopt).await?;
-        let files = restore::shared_files(&*location, &metadata, true);
+        let files = restore::shared_files(&**location, &metadata, true);
         let state = match mode {
             RecoveryClaimMode::Claim => RetainedState::owned(checkpoint, files),
             RecoveryClaimMode::NoClaim | RecoveryClaimMode::Legacy => RetainedState::left(checkpoint, files),
         };
-        Ok((plan_recovery(vec![state], BTreeSet::new(), claim.next, mode), location))
+        let found = vec![state];
+        // It may itself refer to what a third job left to its own.
+        let left = files_in(&found, &claim.left);
+        Ok(plan_recovery(found, left, claim.next, mode))
     }
 
     async fn open_checkpoint(
@@ -171,4 +204,15 @@ impl<T: Record> Start<'_, T> {
             Err(error) => (self.observer)(&JobEvent::SweepFailed { message: &chain(&error) }),
         }
     }
+}
+
+/// The files in these directories.
+fn files_in(found: &[RetainedState], directories: &[Arc<str>]) -> BTreeSet<StateFile> {
+    let is_there = |file: &&StateFile| matches!(&file.directory, StateDirectory::Foreign(address) if directories.contains(address));
+    found.iter().flat_map(|state| &state.files).filter(is_there).cloned().collect()
+}
+
+/// Whether the job is somebody else's now, or may be.
+fn lost(error: &JobError) -> bool {
+    matches!(error, JobError::Storage(error) if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::OutcomeUnknown))
 }

@@ -9,6 +9,7 @@ use crate::output::Edge;
 use crate::task::{Stop, Task};
 use crate::*;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
 use std::time::Duration;
@@ -148,8 +149,18 @@ fn job(
     storage: &Shelf,
     read: impl FnMut(&[CheckpointId]) -> TaskResult<SourceStatus> + Clone + Send + Sync + 'static,
 ) -> Job<u64> {
+    job_retaining(1, storage, read)
+}
+
+/// The same, of which so many are retained.
+fn job_retaining(
+    retained: u32,
+    storage: &Shelf,
+    read: impl FnMut(&[CheckpointId]) -> TaskResult<SourceStatus> + Clone + Send + Sync + 'static,
+) -> Job<u64> {
     let mut config = CheckpointConfig::default();
     config.set_checkpoint_interval(Duration::from_millis(10)).unwrap();
+    config.set_num_retained_checkpoints(NonZeroU32::new(retained).unwrap());
     let mut graph = JobGraph::new();
     graph.source("source", 1, move |_| {
         let told = Arc::new(Mutex::new(Vec::new()));
@@ -286,11 +297,10 @@ async fn what_a_run_killed_at_its_end_left_behind_is_removed() {
     assert_eq!(shelf.residue(), []);
 }
 
-#[tokio::test]
-async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_from() {
-    let (shelf, id) = (Shelf::default(), JobId::from_bytes([3; 16]));
+/// Runs a job until it has a checkpoint.
+async fn suspended(shelf: &Shelf, id: JobId) {
     let (completed, mut completions) = mpsc::unbounded_channel();
-    let handle = job(&shelf, |_: &[CheckpointId]| Ok(SourceStatus::Idle(SOON)))
+    let handle = job(shelf, |_: &[CheckpointId]| Ok(SourceStatus::Idle(SOON)))
         .with_id(id)
         .on_event(move |event| {
             if let JobEvent::Completed(_) = event {
@@ -301,11 +311,80 @@ async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_fro
     completions.recv().await.unwrap();
     handle.suspend();
     handle.wait().await.unwrap();
+}
 
+#[tokio::test]
+async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_from() {
+    let (shelf, id) = (Shelf::default(), JobId::from_bytes([3; 16]));
+    suspended(&shelf, id).await;
     let ended = job(&shelf, |_: &[CheckpointId]| broken())
         .with_id(id)
         .with_restart(RestartStrategy::None)
         .run()
         .await;
     assert!(matches!(ended, Err(JobError::Failed { latest: Some(_), .. })), "{ended:?}");
+}
+
+/// With two of them retained, the older one is there to choose from, and not to be in the way.
+#[tokio::test]
+async fn an_older_checkpoint_that_cannot_be_read_is_reported_and_stops_nobody() {
+    for spoils_newest in [false, true] {
+        let (shelf, id) = (Shelf::default(), JobId::from_bytes([4; 16]));
+        let (completed, mut completions) = mpsc::unbounded_channel();
+        let handle = job_retaining(2, &shelf, |_: &[CheckpointId]| Ok(SourceStatus::Idle(SOON)))
+            .with_id(id)
+            .on_event(move |event| {
+                if let JobEvent::Completed(_) = event {
+                    let _ = completed.send(());
+                }
+            })
+            .start();
+        for _ in 0..2 {
+            completions.recv().await.unwrap();
+        }
+        handle.suspend();
+        handle.wait().await.unwrap();
+        let retained = shelf.completed();
+        let [older, newest] = retained[..] else { panic!("{retained:?}") };
+        shelf.spoil(if spoils_newest { newest } else { older });
+
+        let (unreadable, mut reported) = mpsc::unbounded_channel();
+        let read = |told: &[CheckpointId]| {
+            Ok(if told.is_empty() { SourceStatus::Idle(SOON) } else { SourceStatus::End })
+        };
+        let ended = job_retaining(2, &shelf, read)
+            .with_id(id)
+            .on_event(move |event| {
+                if let JobEvent::Unreadable { checkpoint, message } = event {
+                    let _ = unreadable.send((*checkpoint, (*message).to_owned()));
+                }
+            })
+            .run()
+            .await;
+        if spoils_newest {
+            assert!(
+                matches!(ended, Err(JobError::Metadata { .. })),
+                "that is for a person to decide: {ended:?}"
+            );
+            continue;
+        }
+        assert_eq!(ended.unwrap().restored, [newest]);
+        let (checkpoint, message) = reported.recv().await.unwrap();
+        assert_eq!(checkpoint, older, "{message}");
+    }
+}
+
+/// A storage without a register that vouches for each byte may give out the wrong one.
+#[tokio::test]
+async fn hardening_4_1_4_a_checkpoint_in_the_place_of_another_is_refused() {
+    let (shelf, id) = (Shelf::default(), JobId::from_bytes([3; 16]));
+    suspended(&shelf, id).await;
+    let newest = shelf.misplace_newest().unwrap();
+    let ended = job(&shelf, |_: &[CheckpointId]| broken()).with_id(id).run().await;
+    let Err(JobError::Mismatch { problem, .. }) = ended else { panic!("{ended:?}") };
+    let expected = format!(
+        "it says that it is checkpoint {newest} of job {id}, and stands where checkpoint {}",
+        newest.next()
+    );
+    assert!(problem.starts_with(&expected), "{problem}");
 }

@@ -41,7 +41,10 @@ impl DirectoryLocation {
                 "read state from",
                 format!("{address}/{}", file.name),
             )
-            .with_detail("the job was never told to read from there; restore it from that checkpoint first")),
+            .with_detail(
+                "this job was never told to read from there; if the checkpoint is another job's, take a savepoint of that \
+                 job and resume from it",
+            )),
         }
     }
 
@@ -92,7 +95,9 @@ impl CompletedLocation for DirectoryLocation {
             StateDirectory::Shared => {
                 StateDirectory::Foreign(self.beside(layout::shared_name()).ok()?.address().into())
             }
-            StateDirectory::Foreign(address) => StateDirectory::Foreign(Arc::clone(address)),
+            StateDirectory::Foreign(address) if self.roots.contains(address) => file.directory.clone(),
+            // It cannot be read from here either.
+            StateDirectory::Foreign(_) => return None,
             // The tasks that look after it are those of the other job.
             StateDirectory::TaskOwned => return None,
         };

@@ -87,6 +87,8 @@ pub fn path(bytes: &[u8]) {
 
 fn records(kind: RecordKind, bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let sealed = frame::seal_body(kind, bytes).ok();
+    // Else the checksums would hide the readers after all, and nothing would tell.
+    assert_eq!(sealed.as_deref().and_then(with_right_checksums), sealed, "right checksums were made wrong");
     [Some(bytes.to_vec()), with_right_checksums(bytes), sealed].into_iter().flatten()
 }
 
@@ -97,6 +99,6 @@ fn with_right_checksums(bytes: &[u8]) -> Option<Vec<u8>> {
     let (body, trailer) = rest.split_last_chunk_mut::<TRAILER_LEN>()?;
     let (start, checksum) = header.split_last_chunk_mut::<4>()?;
     *checksum = Crc32c::of(start).0.to_le_bytes();
-    *trailer = Crc32c::of(body).0.to_le_bytes();
+    *trailer = Crc32c::of(body).extend(&(body.len() as u64).to_le_bytes()).0.to_le_bytes();
     Some(bytes)
 }

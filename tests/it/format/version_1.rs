@@ -82,11 +82,11 @@ pub(super) fn example() -> CheckpointMetadata {
             PartOrigin::Placeholder,
             file(StateDirectory::Foreign(Arc::from("s3://b/old")), "base.sst", 300, 7),
         ),
-        part("delta", PartOrigin::Written, segment(SEGMENT, 0, 200, 8)),
+        part("delta", PartOrigin::Written, segment(SEGMENT, 32, 200, 8)),
     ];
     let second = TaskSnapshot {
         keyed: keyed(64, 127, KeyedState::Incremental(IncrementalHandle { parts })),
-        input_channels: vec![channel(0, 1, 2, segment(SEGMENT, 200, 64, 9))],
+        input_channels: vec![channel(0, 1, 2, segment(SEGMENT, 232, 64, 9))],
         finished: false,
         ..TaskSnapshot::default()
     };
@@ -138,13 +138,13 @@ fn everything() -> CheckpointMetadata {
     let first = TaskSnapshot {
         keyed: keyed(16_384, 32_767, KeyedState::Incremental(IncrementalHandle { parts })),
         operator: vec![
-            elements("split", Redistribution::Split, 250, segment(SEGMENT, 264, 1, 3)),
+            elements("split", Redistribution::Split, 250, segment(SEGMENT, 296, 1, 3)),
             elements("union", Redistribution::Union, 251, segment("_by-hand.segment", 0, 0, 4)),
             elements("broadcast", Redistribution::Broadcast, u32::MAX, StateHandle::Inline(Bytes::new())),
         ],
         input_channels: vec![
             channel(0, 0, 1, StateHandle::Inline(Bytes::from_static(&[0; 300]))),
-            channel(1, 0, 70_000, segment(SEGMENT, 265, 9, 5)),
+            channel(1, 0, 70_000, segment(SEGMENT, 297, 9, 5)),
         ],
         output_channels: vec![channel(300, u32::MAX, 0, StateHandle::Inline(Bytes::from_static(b"out")))],
         finished: true,

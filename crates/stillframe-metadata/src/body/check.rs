@@ -1,30 +1,46 @@
 //! The rules that metadata has to fit, as a value: on the way out, so that what is written can be read, and on the way in.
 
 use super::input::Problem;
-use super::invalid;
+use super::{Roots, invalid};
 use crate::{FormatError, limits};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use stillframe_model::{
     ChannelHandle, CheckpointMetadata, KeyedHandle, KeyedState, Name, OperatorState, StateDirectory,
     StateFile, StateHandle, TaskSnapshot,
 };
 
-/// What was found on the way.
-pub(super) struct Survey<'a> {
-    /// The directories of other jobs, in order, each with its place.
-    pub(super) roots: BTreeMap<&'a str, u64>,
-    /// About how many bytes the body takes.
-    pub(super) size: usize,
+/// Who is shown everything right after it was checked, while it is still at hand.
+pub(super) trait Visitor<'a> {
+    fn operator(&mut self, name: &'a Name, state: &'a OperatorState);
+    /// One of that operator.
+    fn subtask(&mut self, snapshot: &'a TaskSnapshot);
 }
 
-/// What an operator or a handle takes without its name, and a bit more; it need not be exact.
-const ROOM: usize = 40;
-/// What is left of a subtask without its handles.
-const SUBTASK_ROOM: usize = 4;
+impl<'a> Visitor<'a> for () {
+    fn operator(&mut self, _: &'a Name, _: &'a OperatorState) {}
+    fn subtask(&mut self, _: &'a TaskSnapshot) {}
+}
 
-pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, FormatError> {
+/// What an operator, or a subtask with one handle, takes in the body, and a bit more.
+const ROOM: usize = 48;
+
+/// About how many bytes the body takes. It need not be exact.
+pub(super) fn room(CheckpointMetadata { operators, hooks, .. }: &CheckpointMetadata) -> usize {
+    let subtasks = operators.values().map(|operator| operator.subtasks.len());
+    let parts = subtasks.chain([operators.len(), hooks.len(), 1]).fold(0, usize::saturating_add);
+    let coordinators = operators.values().filter_map(|operator| operator.coordinator.as_ref());
+    let states = coordinators.chain(hooks.values()).map(Bytes::len).fold(0, usize::saturating_add);
+    parts.saturating_mul(ROOM).saturating_add(states)
+}
+
+/// Checks everything, and gives the directories of other jobs that were found on the way.
+pub(super) fn metadata<'a>(
+    metadata: &'a CheckpointMetadata,
+    visitor: &mut impl Visitor<'a>,
+) -> Result<Roots<'a>, FormatError> {
     let CheckpointMetadata { job: _, checkpoint, kind: _, triggered_at: _, operators, hooks } = metadata;
     if checkpoint.get() == 0 {
         return Err(invalid("checkpoint id", "is 0; ids begin with 1"));
@@ -40,13 +56,11 @@ pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, Form
     if subtasks > limits::SUBTASKS_IN_ALL {
         return Err(invalid("subtasks of all operators", at_most(limits::SUBTASKS_IN_ALL, subtasks)));
     }
-    let of_hooks: usize = hooks.iter().map(|(name, state)| ROOM + name.as_str().len() + state.len()).sum();
-    let mut survey = Survey { roots: BTreeMap::new(), size: ROOM + of_hooks };
+    let mut survey = Survey { roots: Roots::new() };
     for (name, operator) in operators {
         let of_operator = |problem| invalid(format!("operator {name}"), problem);
         parallelism(operator).map_err(of_operator)?;
-        let of_coordinator = operator.coordinator.as_ref().map_or(0, |state| ROOM + state.len());
-        survey.size += ROOM + name.as_str().len() + of_coordinator;
+        visitor.operator(name, operator);
         let mut free = 0;
         let mut in_order = true;
         for (index, subtask) in operator.subtasks.iter().enumerate() {
@@ -57,19 +71,21 @@ pub(super) fn metadata(metadata: &CheckpointMetadata) -> Result<Survey<'_>, Form
             survey
                 .subtask(operator.max_parallelism, subtask)
                 .map_err(|problem| invalid(format!("operator {name}, subtask {index}"), problem))?;
+            visitor.subtask(subtask);
         }
         // As a rule, the subtasks are in the order of their ranges, and then nothing has to be sorted.
         if !in_order {
             key_groups_of_one(operator).map_err(of_operator)?;
         }
     }
-    if survey.roots.len() > limits::ROOTS {
-        return Err(invalid("directories of other jobs", at_most(limits::ROOTS, survey.roots.len())));
+    let mut roots = survey.roots;
+    if roots.len() > limits::ROOTS {
+        return Err(invalid("directories of other jobs", at_most(limits::ROOTS, roots.len())));
     }
-    for (place, number) in survey.roots.values_mut().zip(0..) {
+    for (place, number) in roots.values_mut().zip(0..) {
         *place = number;
     }
-    Ok(survey)
+    Ok(roots)
 }
 
 fn parallelism(
@@ -100,11 +116,15 @@ fn key_groups_of_one(operator: &OperatorState) -> Result<(), Problem> {
     }
 }
 
+/// What was found on the way.
+struct Survey<'a> {
+    roots: Roots<'a>,
+}
+
 impl<'a> Survey<'a> {
     #[inline]
     fn subtask(&mut self, max_parallelism: u16, snapshot: &'a TaskSnapshot) -> Result<(), Problem> {
         let TaskSnapshot { keyed, operator, input_channels, output_channels, finished: _ } = snapshot;
-        self.size += SUBTASK_ROOM;
         let mut handles = operator.len() + input_channels.len() + output_channels.len();
         if let Some(keyed) = keyed {
             handles += self.keyed(max_parallelism, keyed)?;
@@ -114,7 +134,6 @@ impl<'a> Survey<'a> {
         }
         once("operator state", operator.len(), operator.iter().map(|state| &state.name))?;
         for state in operator {
-            self.size += state.name.as_str().len();
             self.handle(&state.handle)
                 .map_err(|problem| format!("operator state {}: {problem}", state.name))?;
         }
@@ -136,7 +155,6 @@ impl<'a> Survey<'a> {
                 let parts = &incremental.parts;
                 once("part", parts.len(), parts.iter().map(|part| &part.name))?;
                 for part in parts {
-                    self.size += part.name.as_str().len();
                     self.handle(&part.handle).map_err(|problem| format!("part {}: {problem}", part.name))?;
                 }
                 Ok(parts.len())
@@ -144,7 +162,12 @@ impl<'a> Survey<'a> {
         }
     }
 
+    #[inline]
     fn channels(&mut self, what: &str, channels: &'a [ChannelHandle]) -> Result<(), Problem> {
+        if channels.is_empty() { Ok(()) } else { self.some_channels(what, channels) }
+    }
+
+    fn some_channels(&mut self, what: &str, channels: &'a [ChannelHandle]) -> Result<(), Problem> {
         let place = |one: &ChannelHandle| format!("{} of gate {}", one.channel, one.gate);
         if channels.len() > 1 {
             let mut seen = BTreeSet::new();
@@ -160,12 +183,8 @@ impl<'a> Survey<'a> {
 
     #[inline]
     fn handle(&mut self, handle: &'a StateHandle) -> Result<(), Problem> {
-        self.size += ROOM;
         let (file, offset, len) = match handle {
-            StateHandle::Inline(bytes) => {
-                self.size += bytes.len();
-                return Ok(());
-            }
+            StateHandle::Inline(_) => return Ok(()),
             StateHandle::File(file) => (&file.file, 0, file.len),
             StateHandle::Segment(segment) => (&segment.file, segment.offset, segment.len),
         };
@@ -197,7 +216,6 @@ impl<'a> Survey<'a> {
         if root.chars().any(char::is_control) {
             return Err(format!("directory {root:?}: its address has control characters"));
         }
-        self.size += root.len() + ROOM;
         self.roots.insert(root, 0);
         Ok(())
     }

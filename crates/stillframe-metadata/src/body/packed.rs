@@ -3,7 +3,6 @@
 //! A name that ends so is always packed, and with the code of its prefix if that has one: each name has one encoding.
 
 use super::input::{Input, Problem};
-use crate::FormatError;
 use crate::frame::codec::write_number;
 use alloc::format;
 use alloc::string::String;
@@ -21,25 +20,25 @@ const PREFIXES: [&str; 3] = ["state-", "segment-", "owned-"];
 const RANDOM: usize = 16;
 const DIGITS: usize = 2 * RANDOM;
 
-pub(super) fn write(bytes: &mut Vec<u8>, name: &Name) -> Result<(), FormatError> {
+pub(super) fn write(bytes: &mut Vec<u8>, name: &Name) {
     let name = name.as_str();
     let Some((prefix, random)) = unpack(name) else {
         bytes.push(TEXT);
-        return write_text(bytes, name);
+        write_text(bytes, name);
+        return;
     };
     match Prefix::of(prefix) {
         Prefix::Known(code) => bytes.push(code),
         Prefix::Numbered(number) => {
             bytes.push(NUMBERED_PREFIX);
-            write_number(bytes, number)?;
+            write_number(bytes, number);
         }
         Prefix::Spelled => {
             bytes.push(SPELLED_PREFIX);
-            write_text(bytes, prefix)?;
+            write_text(bytes, prefix);
         }
     }
     bytes.extend_from_slice(&random);
-    Ok(())
 }
 
 /// How a prefix is written.
@@ -70,10 +69,9 @@ fn numbered(number: u64) -> String {
 }
 
 /// The length and the bytes.
-pub(super) fn write_text(bytes: &mut Vec<u8>, text: &str) -> Result<(), FormatError> {
-    write_number(bytes, text.len() as u64)?;
+pub(super) fn write_text(bytes: &mut Vec<u8>, text: &str) {
+    write_number(bytes, text.len() as u64);
     bytes.extend_from_slice(text.as_bytes());
-    Ok(())
 }
 
 pub(super) fn read(input: &mut Input<'_>, what: &'static str) -> Result<Name, Problem> {
@@ -104,28 +102,34 @@ pub(super) fn read(input: &mut Input<'_>, what: &'static str) -> Result<Name, Pr
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 const NO_DIGIT: u8 = 0xff;
-/// What each character stands for.
-const VALUES: [u8; 256] = {
-    let mut values = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < HEX.len() {
-        values[HEX[value] as usize] = value as u8;
-        value += 1;
+
+/// What a character stands for. Without a table and without branches, so that all of a name are looked at at once.
+const fn value_of(digit: u8) -> u8 {
+    let (decimal, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+    if decimal < 10 {
+        decimal
+    } else if letter < 6 {
+        letter + 10
+    } else {
+        NO_DIGIT
     }
-    values
-};
+}
 
 /// The prefix and the random bytes of a name that has some.
 fn unpack(name: &str) -> Option<(&str, [u8; RANDOM])> {
     let (prefix, digits) = name.as_bytes().split_last_chunk::<DIGITS>()?;
-    let mut random = [0; RANDOM];
-    let mut seen = 0;
-    for (byte, [high, low]) in random.iter_mut().zip(digits.as_chunks::<2>().0) {
-        let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
-        seen |= high | low;
-        *byte = high << 4 | low & 15;
+    let mut values = [0; DIGITS];
+    for (value, digit) in values.iter_mut().zip(digits) {
+        *value = value_of(*digit);
     }
-    if seen == NO_DIGIT { None } else { name.get(..prefix.len()).map(|prefix| (prefix, random)) }
+    if values.into_iter().fold(0, |seen, value| seen | value) == NO_DIGIT {
+        return None;
+    }
+    let mut random = [0; RANDOM];
+    for (byte, [high, low]) in random.iter_mut().zip(values.as_chunks::<2>().0) {
+        *byte = high << 4 | low;
+    }
+    name.get(..prefix.len()).map(|prefix| (prefix, random))
 }
 
 fn pack(prefix: &str, random: [u8; RANDOM]) -> String {

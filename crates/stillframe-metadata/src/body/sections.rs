@@ -36,29 +36,27 @@ fn coordinators(operators: &Operators) -> impl Iterator<Item = (u64, &Bytes)> {
     numbered.filter_map(|(number, operator)| Some((number, operator.coordinator.as_ref()?)))
 }
 
-pub(super) fn write(bytes: &mut Vec<u8>, metadata: &CheckpointMetadata) -> Result<(), FormatError> {
+pub(super) fn write(bytes: &mut Vec<u8>, metadata: &CheckpointMetadata) {
     let count = coordinators(&metadata.operators).count();
     if count > 0 {
-        write_number(bytes, count as u64)?;
+        write_number(bytes, count as u64);
         for (number, state) in coordinators(&metadata.operators) {
-            write_number(bytes, number)?;
-            write_state(bytes, state)?;
+            write_number(bytes, number);
+            write_state(bytes, state);
         }
     }
     if !metadata.hooks.is_empty() {
-        write_number(bytes, metadata.hooks.len() as u64)?;
+        write_number(bytes, metadata.hooks.len() as u64);
         for (name, state) in &metadata.hooks {
-            packed::write(bytes, name)?;
-            write_state(bytes, state)?;
+            packed::write(bytes, name);
+            write_state(bytes, state);
         }
     }
-    Ok(())
 }
 
-fn write_state(bytes: &mut Vec<u8>, state: &Bytes) -> Result<(), FormatError> {
-    write_number(bytes, state.len() as u64)?;
+fn write_state(bytes: &mut Vec<u8>, state: &Bytes) {
+    write_number(bytes, state.len() as u64);
     bytes.extend_from_slice(state);
-    Ok(())
 }
 
 /// The kind, and what follows.

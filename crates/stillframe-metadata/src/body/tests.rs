@@ -1,3 +1,4 @@
+use super::check::Visitor as _;
 use super::*;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -120,7 +121,15 @@ fn refused(change: impl FnOnce(&mut CheckpointMetadata)) -> String {
         _ => None,
     });
     let roots = roots.collect();
-    let write = |bytes: &mut Vec<u8>| write::metadata(bytes, &forged, &roots);
+    let write = |bytes: &mut Vec<u8>| {
+        let mut writer = write::Writer::begin(bytes, &forged, &roots);
+        for (name, state) in &forged.operators {
+            writer.operator(name, state);
+            state.subtasks.iter().for_each(|subtask| writer.subtask(subtask));
+        }
+        sections::write(bytes, &forged);
+        Ok(())
+    };
     let bytes = frame::seal_with(RecordKind::CheckpointMetadata, 0, write).unwrap();
     let refused = decode(&bytes).unwrap_err().to_string();
     let _ = encode(&forged).expect_err(&refused);

@@ -9,7 +9,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bincode::config;
 use bincode::enc::write::Writer;
-use bincode::enc::{Encode, EncoderImpl};
 use bincode::error::EncodeError;
 use bincode::serde::{decode_from_slice, encode_into_writer};
 use serde::Serialize;
@@ -55,12 +54,17 @@ fn limited<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, F
     Ok(value)
 }
 
-/// Appends a number: one byte up to 250, else 251, 252 or 253 and two, four or eight bytes.
+/// Appends a number as bincode does, but in a fraction of the time: one byte up to 250, else 251, 252 or 253 and two, four
+/// or eight bytes.
 #[inline]
-pub(crate) fn write_number(bytes: &mut Vec<u8>, number: u64) -> Result<(), FormatError> {
-    number
-        .encode(&mut EncoderImpl::new(End(bytes), config::standard()))
-        .map_err(|error| invalid(error.to_string()))
+pub(crate) fn write_number(bytes: &mut Vec<u8>, number: u64) {
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = number.to_le_bytes();
+    match number {
+        0..=250 => bytes.push(b0),
+        251..=0xffff => bytes.extend_from_slice(&[251, b0, b1]),
+        0x1_0000..=0xffff_ffff => bytes.extend_from_slice(&[252, b0, b1, b2, b3]),
+        _ => bytes.extend_from_slice(&[253, b0, b1, b2, b3, b4, b5, b6, b7]),
+    }
 }
 
 /// What stands where a number should be.
@@ -92,4 +96,20 @@ pub(crate) fn read_number(bytes: &[u8]) -> Result<(u64, &[u8]), NotANumber> {
 
 fn invalid(problem: String) -> FormatError {
     FormatError::Invalid { element: String::from("body"), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_bincode_writes_and_reads_them() {
+        let ends = [250, 0xff, 0xffff, 0xffff_ffff, u64::MAX >> 1, u64::MAX - 1];
+        for number in ends.into_iter().flat_map(|end| [end - 1, end, end + 1]).chain(0..3) {
+            let mut bytes = Vec::new();
+            write_number(&mut bytes, number);
+            assert_eq!(bincode::encode_to_vec(number, config::standard()).unwrap(), bytes);
+            assert_eq!(read_number(&bytes), Ok((number, &[][..])));
+        }
+    }
 }

@@ -57,6 +57,11 @@ impl Shelf {
         self
     }
 
+    /// Puts something else in the place of a checkpoint's metadata.
+    pub(super) fn spoil(&self, checkpoint: CheckpointId) {
+        self.content().checkpoints.insert(checkpoint, Some(Bytes::from_static(b"spoiled")));
+    }
+
     pub(super) fn ended(&self) -> Option<JobStatus> {
         self.content().ended
     }
@@ -69,6 +74,15 @@ impl Shelf {
     pub(super) fn completed(&self) -> Vec<CheckpointId> {
         let content = self.content();
         content.checkpoints.iter().filter(|(_, metadata)| metadata.is_some()).map(|(&id, _)| id).collect()
+    }
+
+    /// Moves the newest to the place of the next.
+    pub(super) fn misplace_newest(&self) -> Option<CheckpointId> {
+        let newest = self.completed().last().copied()?;
+        let mut content = self.content();
+        let metadata = content.checkpoints.remove(&newest)?;
+        content.checkpoints.insert(newest.next(), metadata);
+        Some(newest)
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -125,7 +139,7 @@ impl CoordinatorStorage for Shelf {
             return Err(StorageError::new(ErrorKind::Unavailable, "claim", "the shelf"));
         }
         let next = content.newest.map_or(CheckpointId::FIRST, CheckpointId::next);
-        Ok(Claim { retained, next, ended: content.ended, left: Vec::new() })
+        Ok(Claim { retained, taken: Vec::new(), next, ended: content.ended, left: Vec::new() })
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
