@@ -18,6 +18,7 @@
 //! and [`Effect`]. Each of the other modules is a part that returns decisions; only the coordinator turns them into
 //! effects.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
@@ -37,6 +38,7 @@ mod requests;
 mod retention;
 mod schedule;
 mod shared;
+pub mod statistics;
 mod status;
 mod stopping;
 mod tasks;
