@@ -6,9 +6,7 @@ use crate::effect::{Completed, Effect, Ignored, Outcome, Report};
 use crate::pending::{Pending, Phase};
 use crate::requests::Origin;
 use alloc::vec::Vec;
-use stillframe_model::{
-    Attempt, CheckpointId, FailureReason, LocationReference, Now, OpId, Pointer, TaskId,
-};
+use stillframe_model::{Attempt, CheckpointId, FailureReason, LocationReference, Now, OpId, Pointer, TaskId};
 
 impl Coordinator {
     /// Checkpoints are published one at a time, in the order of their ids, so that what completes only ever gets newer.
@@ -45,11 +43,8 @@ impl Coordinator {
         let op = self.operation();
         let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
         // Nothing but the end of this publication changes what is retained, so what is right now is right then.
-        let dropped = if pending.kind().is_savepoint() {
-            Vec::new()
-        } else {
-            self.retained.replaced_by(checkpoint)
-        };
+        let dropped =
+            if pending.kind().is_savepoint() { Vec::new() } else { self.retained.replaced_by(checkpoint) };
         let phase = Phase::Publishing { op, location: location.clone(), dropped: dropped.clone() };
         pending.enter(phase, now.monotonic);
         let metadata = pending.metadata(&self.plan, self.tasks.layout(), checkpoint);
@@ -154,14 +149,14 @@ impl Coordinator {
         let coordinators = self.coordinators().into_iter();
         effects.extend(coordinators.map(|vertex| Effect::NotifyCoordinatorComplete { vertex, checkpoint }));
         self.confirmations.expect(checkpoint, layout, participants());
-        if pending.kind().is_synchronous() {
-            return effects.extend(participants().map(|task| Effect::Close { task }));
-        }
-        if !self.tasks.wait_for_last() {
-            return;
-        }
-        effects.extend(pending.at_end_of_data(layout).map(|task| Effect::Close { task }));
-        if pending.at_end_of_data(layout).count() == participants().count() {
+        let ends: Vec<_> = match (pending.kind().is_synchronous(), self.tasks.wait_for_last()) {
+            (true, _) => participants().collect(),
+            (false, true) => pending.at_end_of_data(layout).collect(),
+            (false, false) => Vec::new(),
+        };
+        let is_last = ends.len() == participants().count();
+        self.close(&ends, effects);
+        if is_last {
             self.schedule.stop();
             // Nobody is left who could take part.
             for waiting in self.requests.drain() {

@@ -153,9 +153,9 @@ impl Coordinator {
                 self.schedule.backlog(now.monotonic, source, is_processing);
             }
             Event::Trigger { request, snapshot } => self.asked(now, request, snapshot, &mut effects),
-            Event::Running { task } => self.reached(task, TaskState::Running, &mut effects),
-            Event::EndOfData { task } => self.reached(task, TaskState::AtEndOfData, &mut effects),
-            Event::Finished { task } => self.reached(task, TaskState::Finished, &mut effects),
+            Event::Running { task } => self.reached(now, task, TaskState::Running, &mut effects),
+            Event::EndOfData { task } => self.reached(now, task, TaskState::AtEndOfData, &mut effects),
+            Event::Finished { task } => self.reached(now, task, TaskState::Finished, &mut effects),
             Event::End { status } => self.begin_ending(now, Some(status), &mut effects),
             Event::Failover => self.begin_ending(now, None, &mut effects),
             Event::Acknowledged { checkpoint, attempt, task, snapshot, metrics: _ } => {
@@ -237,7 +237,7 @@ impl Coordinator {
             let facts = Facts {
                 now: now.monotonic,
                 pending: self.pending.len(),
-                triggering: self.pending.values().any(Pending::is_triggering),
+                triggering: self.pending.values().any(Pending::is_triggering) || self.tasks.is_changing(),
                 discarding: self.discarding.len(),
                 last_completion: self.last_completion,
                 max_concurrent: self.max_concurrent,
@@ -291,16 +291,40 @@ impl Coordinator {
         }
     }
 
+    /// Tells tasks to end.
+    pub(crate) fn close(&mut self, tasks: &[TaskId], effects: &mut Vec<Effect>) {
+        for &task in tasks {
+            if self.tasks.reach(task, TaskState::Closing) == Some(true) {
+                effects.push(Effect::Close { task });
+            }
+        }
+    }
+
+    /// A task has ended, and will not acknowledge what it has not acknowledged so far.
+    fn give_up_without(&mut self, now: Now, task: TaskId, effects: &mut Vec<Effect>) {
+        let Some(place) = self.tasks.layout().place(task) else { return };
+        let waiting = self.pending.iter().filter(|(_, pending)| pending.awaits(place));
+        let waiting: Vec<_> = waiting.map(|(&checkpoint, _)| checkpoint).collect();
+        for checkpoint in waiting {
+            let cause = alloc::format!("task {task} ended before it acknowledged");
+            let reason = FailureReason::CheckpointDeclinedTaskClosing;
+            self.abort(now, checkpoint, reason, None, Some(cause), effects);
+        }
+    }
+
     /// A task is further than before.
-    fn reached(&mut self, task: TaskId, state: TaskState, effects: &mut Vec<Effect>) {
+    fn reached(&mut self, now: Now, task: TaskId, state: TaskState, effects: &mut Vec<Effect>) {
         let Some(is_news) = self.tasks.reach(task, state) else {
             return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
         };
+        if is_news && state == TaskState::Finished {
+            self.give_up_without(now, task, effects);
+        }
         if !is_news || state != TaskState::AtEndOfData {
             return;
         }
         if !self.tasks.wait_for_last() {
-            return effects.push(Effect::Close { task });
+            return self.close(&[task], effects);
         }
         if self.tasks.all_at_end() && !self.requests.is_waiting(Origin::EndOfData) {
             let origin = Origin::EndOfData;

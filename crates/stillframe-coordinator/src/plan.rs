@@ -60,9 +60,10 @@ impl VertexPlan {
 impl JobPlan {
     /// All subtasks, in order.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
-        (0..).map(VertexId::new).zip(&self.vertices).flat_map(|(vertex, plan)| {
-            (0..plan.parallelism).map(move |subtask| TaskId { vertex, subtask })
-        })
+        (0..)
+            .map(VertexId::new)
+            .zip(&self.vertices)
+            .flat_map(|(vertex, plan)| (0..plan.parallelism).map(move |subtask| TaskId { vertex, subtask }))
     }
 }
 

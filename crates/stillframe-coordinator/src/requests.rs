@@ -125,10 +125,7 @@ mod tests {
     }
 
     const fn savepoint(number: u64) -> Waiting {
-        Waiting {
-            snapshot: SnapshotRequest::savepoint(None),
-            origin: Origin::Person(RequestId::new(number)),
-        }
+        Waiting { snapshot: SnapshotRequest::savepoint(None), origin: Origin::Person(RequestId::new(number)) }
     }
 
     const FREE: Facts = Facts {

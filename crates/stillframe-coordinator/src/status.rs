@@ -5,7 +5,9 @@ use crate::pending::{Part, Pending, Phase};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
-use stillframe_model::{CheckpointId, CheckpointKind, Name, Now, TaskId, TaskProgress, Timestamp, UnixMillis};
+use stillframe_model::{
+    CheckpointId, CheckpointKind, Name, Now, TaskId, TaskProgress, Timestamp, UnixMillis,
+};
 
 /// A checkpoint in progress. Printed, it is a few lines for a person who wonders why it is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -156,7 +158,10 @@ impl fmt::Display for PendingStatus {
                 write!(f, "waiting for {waiting:.1?} for an earlier checkpoint to be published")
             }
             Stage::Publication => {
-                write!(f, "waiting for {waiting:.1?} for the storage to write the metadata and its register entry")
+                write!(
+                    f,
+                    "waiting for {waiting:.1?} for the storage to write the metadata and its register entry"
+                )
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Stopping with a savepoint: checkpoints make way for it, and behind it every task ends.
 
+use crate::SnapshotRequest;
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Outcome, Refused};
 use crate::ending::Ending;
 use crate::pending::Pending;
 use crate::requests::{Origin, Waiting};
-use crate::SnapshotRequest;
 use alloc::format;
 use alloc::vec::Vec;
 use stillframe_model::{FailureReason, JobStatus, Now, RequestId};

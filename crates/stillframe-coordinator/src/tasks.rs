@@ -12,6 +12,7 @@ pub(crate) struct Tasks {
     states: Vec<TaskState>,
     running: usize,
     at_end: usize,
+    closing: usize,
     /// Of each vertex, how many have finished.
     finished: Vec<u32>,
     after_tasks_finish: bool,
@@ -25,6 +26,8 @@ pub(crate) enum TaskState {
     Running,
     /// It runs, and has processed its last record.
     AtEndOfData,
+    /// It was told to end.
+    Closing,
     Finished,
 }
 
@@ -44,6 +47,7 @@ impl Tasks {
             states: vec![TaskState::Deploying; layout.len()],
             running: 0,
             at_end: 0,
+            closing: 0,
             finished: vec![0; plan.vertices.len()],
             layout,
             after_tasks_finish,
@@ -67,6 +71,12 @@ impl Tasks {
         if *known < TaskState::AtEndOfData && state >= TaskState::AtEndOfData {
             self.at_end += 1;
         }
+        if *known == TaskState::Closing {
+            self.closing -= 1;
+        }
+        if state == TaskState::Closing {
+            self.closing += 1;
+        }
         if state == TaskState::Finished
             && let Some(finished) = self.finished.get_mut(task.vertex.get() as usize)
         {
@@ -74,6 +84,11 @@ impl Tasks {
         }
         *known = state;
         Some(true)
+    }
+
+    /// Whether somebody was told to end and has not done so. Who takes part in the next checkpoint is open until then.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.closing > 0
     }
 
     /// Whether all have processed their last record.
@@ -97,9 +112,10 @@ impl Tasks {
         let is_finished = |state: &TaskState| *state == TaskState::Finished;
         let trigger = (0..).map(VertexId::new).zip(&job.vertices).flat_map(|(vertex, plan)| {
             let places = self.layout.of(vertex);
-            let begins = !plan.inputs.iter().any(|input| {
-                input.pattern == DistributionPattern::AllToAll && self.has_running(input.from)
-            });
+            let begins = !plan
+                .inputs
+                .iter()
+                .any(|input| input.pattern == DistributionPattern::AllToAll && self.has_running(input.from));
             let pointwise: Vec<_> = plan
                 .inputs
                 .iter()
@@ -109,9 +125,8 @@ impl Tasks {
             let parallelism = plan.parallelism;
             (0..parallelism).zip(places).filter_map(move |(subtask, place)| {
                 let runs = self.states.get(place).is_some_and(|state| !is_finished(state));
-                let is_first = || {
-                    !pointwise.iter().any(|input| self.has_running_opposite(*input, subtask, parallelism))
-                };
+                let is_first =
+                    || !pointwise.iter().any(|input| self.has_running_opposite(*input, subtask, parallelism));
                 (begins && runs && is_first()).then_some(TaskId { vertex, subtask })
             })
         });

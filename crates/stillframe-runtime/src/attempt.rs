@@ -67,6 +67,8 @@ impl<T: Record> Attempt<'_, T> {
 
         let mut closed = 0;
         let mut attended = true;
+        // What a person asks for while tasks still open waits for them; refusing it would only make the person ask again.
+        let mut early = Some(Vec::new());
         let end = loop {
             tokio::select! {
                 biased;
@@ -78,7 +80,8 @@ impl<T: Record> Attempt<'_, T> {
                         break AttemptEnd::Failed(JobFailure::Coordinator { message });
                     }
                     TaskEnd::CutOff => {}
-                    TaskEnd::Closed => {
+                    TaskEnd::Closed(task) => {
+                        let _ = inbox.send(Message::Event(Event::Finished { task }));
                         closed += 1;
                         if closed == names.len() {
                             break AttemptEnd::Ended(JobStatus::Finished);
@@ -87,6 +90,9 @@ impl<T: Record> Attempt<'_, T> {
                 },
                 Some(notice) = notices.recv() => match notice {
                     Notice::Opened => {
+                        for early in early.take().into_iter().flatten() {
+                            let _ = inbox.send(early);
+                        }
                         let _ = inbox.send(Message::Event(Event::StartPeriodic { first_after: self.first_after() }));
                     }
                     Notice::Fail { reason, message } => {
@@ -98,7 +104,13 @@ impl<T: Record> Attempt<'_, T> {
                 }
                 command = commands.recv(), if attended => match command {
                     Some(Command::Snapshot { snapshot, reply }) => {
-                        let _ = inbox.send(Message::Request { snapshot, reply });
+                        let request = Message::Request { snapshot, reply };
+                        match &mut early {
+                            Some(early) => early.push(request),
+                            None => {
+                                let _ = inbox.send(request);
+                            }
+                        }
                     }
                     Some(Command::Stop(status)) => break AttemptEnd::Ended(status),
                     // Nobody holds the handle any more; the job goes on by itself.
@@ -296,7 +308,7 @@ impl<T: Record> Attempt<'_, T> {
             restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
         };
         let failure = match ended {
-            Ok((_, Ok(()))) => return TaskEnd::Closed,
+            Ok((id, Ok(()))) => return names.get(&id).map_or(TaskEnd::CutOff, |task| TaskEnd::Closed(*task)),
             Ok((_, Err(Stop::Disconnected))) => return TaskEnd::CutOff,
             Ok((id, Err(Stop::Failed(error)))) => named(id).map(|(vertex, subtask)| JobFailure::Task {
                 vertex,
@@ -316,7 +328,7 @@ impl<T: Record> Attempt<'_, T> {
 /// How a task ended.
 enum TaskEnd {
     /// The job told it to, after everything was committed.
-    Closed,
+    Closed(TaskId),
     /// Its neighbours or the coordinator are gone; whoever failed first says why.
     CutOff,
     Failed(JobFailure),

@@ -2,7 +2,7 @@
 
 use crate::handle::Reply;
 use stillframe_coordinator::{Event, SnapshotRequest};
-use stillframe_model::{Barrier, CheckpointId};
+use stillframe_model::{Barrier, CheckpointId, TaskId};
 
 /// To a task.
 #[derive(Debug)]
@@ -23,5 +23,5 @@ pub(crate) enum Message {
         reply: Reply,
     },
     /// A task is open and will see every barrier from now on.
-    Opened,
+    Opened(TaskId),
 }

@@ -112,12 +112,12 @@ impl CoordinatorDriver {
                 self.requests.insert(request, reply);
                 Some(Event::Trigger { request, snapshot })
             }
-            Message::Opened => {
+            Message::Opened(task) => {
                 self.opened += 1;
                 if self.opened == self.tasks.len() {
                     let _ = self.notices.send(Notice::Opened);
                 }
-                None
+                Some(Event::Running { task })
             }
         }
     }
@@ -162,7 +162,7 @@ impl CoordinatorDriver {
                 self.remove(op, Leftover::Dropped { checkpoint, shared })
             }
             Effect::Conclude { op, status, dropped } => self.conclude(op, status, dropped),
-            Effect::FailJob { reason, message } => {
+            Effect::FailJob { reason, message, task: _ } => {
                 let _ = self.notices.send(Notice::Fail { reason, message });
             }
             Effect::Resolve { request, outcome } => {
@@ -172,13 +172,24 @@ impl CoordinatorDriver {
                 }
             }
             Effect::Report(report) => (self.observer)(&match &report {
-                Report::Triggered { checkpoint, kind } => {
+                Report::Triggered { checkpoint, kind, .. } => {
                     JobEvent::Triggered { checkpoint: *checkpoint, kind: *kind }
                 }
                 Report::Completed(completed) => JobEvent::Completed(completed),
                 Report::Aborted(aborted) => JobEvent::Aborted(aborted),
-                Report::Skipped { reason } => JobEvent::Skipped { reason: *reason },
+                Report::Skipped { reason } | Report::Refused { reason } => {
+                    JobEvent::Skipped { reason: *reason }
+                }
+                Report::Captured { .. }
+                | Report::Durable { .. }
+                | Report::Committed { .. }
+                | Report::Subsumed { .. } => return,
             }),
+            Effect::NotifySubsumed { .. }
+            | Effect::NotifyCoordinatorComplete { .. }
+            | Effect::NotifyCoordinatorAborted { .. }
+            | Effect::SnapshotCoordinator { .. }
+            | Effect::TriggerHook { .. } => {}
             // Late and repeated messages are part of every abort; there is nothing to do about them.
             Effect::Ignored(_) => {}
         }
@@ -196,8 +207,8 @@ impl CoordinatorDriver {
         self.answers.spawn(async move {
             let located = offload.run(async move {
                 match snapshot {
-                    SnapshotRequest::Checkpoint => storage.begin_checkpoint(checkpoint).await,
-                    SnapshotRequest::Savepoint { target } => {
+                    SnapshotRequest::Checkpoint { .. } => storage.begin_checkpoint(checkpoint).await,
+                    SnapshotRequest::Savepoint { target, .. } | SnapshotRequest::Stop { target, .. } => {
                         storage.begin_savepoint(checkpoint, target.as_deref()).await
                     }
                 }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use stillframe_config::GraphDescription;
-use stillframe_coordinator::{JobPlan, VertexPlan};
+use stillframe_coordinator::{DistributionPattern, Input, JobPlan, VertexPlan};
 use stillframe_model::{Attempt, JobId, Name, VertexId};
 use stillframe_state::key_group;
 
@@ -132,12 +132,21 @@ impl<T: Record> JobGraph<T> {
             if inputs.iter().any(|(upstream, _)| *upstream >= index) {
                 return Err(problem(format!("{name} is connected to a stream of another graph")));
             }
-            vertices.push(VertexPlan { name, parallelism: *parallelism, max_parallelism, is_source });
+            let all_to_all =
+                |from: u32| Input { from: VertexId::new(from), pattern: DistributionPattern::AllToAll };
+            let inputs = inputs.iter().filter_map(|(upstream, _)| u32::try_from(*upstream).ok());
+            vertices.push(VertexPlan {
+                name,
+                parallelism: *parallelism,
+                max_parallelism,
+                inputs: inputs.map(all_to_all).collect(),
+                has_coordinator: false,
+            });
         }
         if vertices.is_empty() {
             return Err(problem("it has no vertices".into()));
         }
-        Ok(JobPlan { job, attempt, vertices })
+        Ok(JobPlan { job, attempt, vertices, hooks: Vec::new() })
     }
 
     /// The vertices that read from this one, and how.

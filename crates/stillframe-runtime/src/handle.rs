@@ -45,7 +45,7 @@ impl JobHandle {
     /// # Errors
     /// Why there is none.
     pub async fn trigger_checkpoint(&self) -> Result<Outcome, RequestError> {
-        self.snapshot(SnapshotRequest::Checkpoint).await
+        self.snapshot(SnapshotRequest::CHECKPOINT).await
     }
 
     /// Takes a savepoint and waits until it is durable. It belongs to the caller: the job never deletes it.
@@ -53,7 +53,7 @@ impl JobHandle {
     /// # Errors
     /// Why there is none.
     pub async fn trigger_savepoint(&self, target: Option<String>) -> Result<Outcome, RequestError> {
-        self.snapshot(SnapshotRequest::Savepoint { target }).await
+        self.snapshot(SnapshotRequest::savepoint(target)).await
     }
 
     /// Ends the job. What becomes of its checkpoints is said by the config's retention. Output that a completed checkpoint

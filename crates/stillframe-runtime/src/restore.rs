@@ -159,7 +159,7 @@ fn check(vertex: &VertexPlan, operator: &OperatorState) -> Result<(), String> {
     }
     let finished = operator.subtasks.iter().filter(|subtask| subtask.finished).count();
     let rescaled = operator.subtasks.len() as u64 != u64::from(*parallelism);
-    if rescaled && !vertex.is_source && finished > 0 && finished < operator.subtasks.len() {
+    if rescaled && !vertex.is_source() && finished > 0 && finished < operator.subtasks.len() {
         return Err(format!(
             "operator {name} was finished in {finished} of {} subtasks; restore it with that parallelism",
             operator.subtasks.len()

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stillframe_coordinator::Event as CoordinatorEvent;
-use stillframe_model::{Barrier, CheckpointId, CheckpointKind, TaskId};
+use stillframe_model::{Barrier, CheckpointId, CheckpointKind, SnapshotMetrics, TaskId};
 use stillframe_state::KeyedHistory;
 use stillframe_storage::WorkerStorage;
 use stillframe_task::{Effect, Event, Gate, TaskMachine};
@@ -194,7 +194,7 @@ impl<T: Record> Task<T> {
     }
 
     fn opened(&self) {
-        let _ = self.coordinator.send(Message::Opened);
+        let _ = self.coordinator.send(Message::Opened(self.id));
     }
 
     async fn end_of_data(&mut self) -> Result<(), Stop> {
@@ -218,7 +218,13 @@ impl<T: Record> Task<T> {
             Some(Control::NotifyAborted { checkpoint, latest_complete }) => {
                 Event::NotifyAborted { checkpoint, latest_complete }
             }
-            Some(Control::Close) => return Ok(true),
+            Some(Control::Close) => {
+                // Other checkpoints may still wait for what this task has captured.
+                while let Some(capture) = self.captures.join_next().await {
+                    self.captured(unit, capture).await?;
+                }
+                return Ok(true);
+            }
             None => return Err(Stop::Disconnected),
         };
         self.step(unit, event).await?;
@@ -276,6 +282,7 @@ impl<T: Record> Task<T> {
                         attempt: self.context.attempt,
                         task: self.id,
                         snapshot,
+                        metrics: SnapshotMetrics::default(),
                     })?
                 }
                 Effect::Decline { checkpoint, reason } => self.tell(CoordinatorEvent::Declined {

@@ -18,7 +18,7 @@ fn a_checkpoint_that_takes_too_long_is_given_up_removed_and_fails_the_job() {
         "no failure is tolerated by default"
     );
     world.acknowledge(1, TASKS[1]);
-    assert!(world.take().contains(&Effect::Ignored(Ignored::NotPending(id(1)))));
+    assert!(world.take().contains(&Effect::Ignored(Ignored::Expired(id(1)))));
 }
 
 #[test]
@@ -125,7 +125,13 @@ fn messages_of_another_attempt_do_not_count() {
     world.start().at(500).locate().take();
     for task in TASKS {
         let snapshot = TaskSnapshot::default();
-        world.handle(Event::Acknowledged { checkpoint: id(1), attempt: Attempt::new(2), task, snapshot });
+        world.handle(Event::Acknowledged {
+            checkpoint: id(1),
+            attempt: Attempt::new(2),
+            task,
+            snapshot,
+            metrics: SnapshotMetrics::default(),
+        });
     }
     assert_eq!(world.take(), vec![Effect::Ignored(Ignored::OtherAttempt); 3]);
     world.acknowledge(1, TASKS[0]).acknowledge(1, TASKS[0]).acknowledge(1, task(5, 5));

@@ -146,6 +146,7 @@ impl Model {
             attempt: Attempt::new(self.attempt),
             task,
             snapshot: incremental(parts.clone()),
+            metrics: SnapshotMetrics::default(),
         });
         assert_eq!(self.refused.remove(&number), counts && is_refused, "{kind} {number}: {parts:?}");
     }

@@ -117,8 +117,13 @@ impl Observer {
             }
             Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. } => self.fenced = true,
             Effect::Locate { .. } | Effect::Conclude { .. } => self.open.push(effect),
-            Effect::Report(Report::Skipped { .. })
+            Effect::Report(_)
             | Effect::Trigger { .. }
+            | Effect::SnapshotCoordinator { .. }
+            | Effect::TriggerHook { .. }
+            | Effect::NotifySubsumed { .. }
+            | Effect::NotifyCoordinatorComplete { .. }
+            | Effect::NotifyCoordinatorAborted { .. }
             | Effect::NotifyAborted { .. }
             | Effect::Close { .. }
             | Effect::FailJob { .. }
@@ -211,6 +216,7 @@ fn run(config: &CheckpointConfig, steps: Vec<Step>) {
                     attempt: Attempt::new(attempt),
                     task: task(index),
                     snapshot,
+                    metrics: SnapshotMetrics::default(),
                 }
             }
             Step::Decline { checkpoint, task: index } => Event::Declined {

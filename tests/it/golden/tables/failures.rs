@@ -13,7 +13,7 @@ use stillframe::coordinator::{
 };
 use stillframe::model::{
     Attempt, CheckpointId, FailurePhase, FailureReason, JobId, LocationReference, Name, Now, OpId, Pointer,
-    RequestId, TaskId, TaskSnapshot, Timestamp, UnixMillis, VertexId,
+    RequestId, SnapshotMetrics, TaskId, TaskSnapshot, Timestamp, UnixMillis, VertexId,
 };
 
 const NOT_OURS: &str = "a failure that cannot happen here yet";
@@ -123,19 +123,27 @@ impl Stage {
         config.set_max_concurrent_checkpoints(NonZeroU32::MAX);
         let effective = config.resolve(&GraphDescription::default()).expect("nothing unusual").effective;
         let name = Name::new("source").expect("a name");
-        let source = VertexPlan { name, parallelism: 1, max_parallelism: 128, is_source: true };
-        let plan = JobPlan { job: JobId::from_bytes([7; 16]), attempt: ATTEMPT, vertices: vec![source] };
+        let source =
+            VertexPlan { name, parallelism: 1, max_parallelism: 128, inputs: vec![], has_coordinator: false };
+        let plan = JobPlan {
+            job: JobId::from_bytes([7; 16]),
+            attempt: ATTEMPT,
+            vertices: vec![source],
+            hooks: vec![],
+        };
         let fresh =
             plan_recovery(Vec::new(), BTreeSet::new(), CheckpointId::FIRST, RecoveryClaimMode::NoClaim);
         let coordinator = Coordinator::new(plan, &effective, fresh);
-        Self {
+        let mut stage = Self {
             coordinator,
             now: Duration::ZERO,
             triggered: 0,
             failed: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             publishing: Vec::new(),
-        }
+        };
+        stage.handle(Event::Running { task: TASK });
+        stage
     }
 
     /// Hands over an event, makes places as they are wanted, and finishes removals. Whether the job was failed.
@@ -165,7 +173,7 @@ impl Stage {
     fn trigger_up_to(&mut self, checkpoint: u64) {
         while self.triggered < checkpoint {
             self.triggered += 1;
-            self.trigger(SnapshotRequest::Checkpoint);
+            self.trigger(SnapshotRequest::CHECKPOINT);
         }
     }
 
@@ -205,13 +213,14 @@ impl Stage {
             attempt: ATTEMPT,
             task: TASK,
             snapshot: TaskSnapshot::default(),
+            metrics: SnapshotMetrics::default(),
         })
     }
 
     /// Lets a savepoint fail without the fault of a task, as was recorded. `None` if it cannot for this reason.
     fn savepoint_failed(&mut self, reason: FailureReason) -> Option<bool> {
         self.triggered += 1;
-        self.trigger(SnapshotRequest::Savepoint { target: None });
+        self.trigger(SnapshotRequest::savepoint(None));
         match reason {
             FailureReason::CheckpointExpired => {
                 self.now += TIMEOUT;
