@@ -30,8 +30,6 @@ mod history;
 mod json;
 mod record;
 mod samples;
-#[cfg(test)]
-mod tests;
 
 pub use answer::{
     CheckpointOutcome, CheckpointStatistics, CheckpointStatus, CheckpointSummary, CheckpointingStatistics,

@@ -212,13 +212,6 @@ impl Record {
         }
     }
 
-    pub(super) fn pointer(&self) -> Option<&Pointer> {
-        match &self.end {
-            End::Completed { pointer, .. } => Some(pointer),
-            End::Open | End::Failed { .. } => None,
-        }
-    }
-
     fn after_trigger(&self, now: Timestamp) -> u64 {
         millis(now.since(self.triggered.monotonic))
     }
