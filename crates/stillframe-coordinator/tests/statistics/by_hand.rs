@@ -219,7 +219,11 @@ fn another_attempt_goes_on_counting() {
     let mut job = begun();
     job.trigger(2, CHECKPOINT, vec![]).complete(1, CHECKPOINT);
     let next = Attempt::new(4);
+    let (number, nothing) = (2, SnapshotMetrics::default());
+    job.statistics.before(&Observed::acknowledged(number, task(0, 0), snapshot(5, 5), nothing));
     job.statistics.begin_attempt(job.now, &plan(&[4], next));
+    job.statistics.after(job.now, &[]);
+    assert_eq!(acknowledged(&job, number), (0, 0), "nobody handled it");
     job.statistics.restored(job.now, id(1), CHECKPOINT, Pointer::new("there/1"));
     let expected = Counts { restored: 1, total: 2, in_progress: 0, completed: 1, failed: 1 };
     assert_eq!(job.statistics.counts(), expected, "what was in progress has failed");

@@ -2,10 +2,12 @@
 
 use super::*;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use stillframe_config::{CheckpointConfig, GraphDescription, RecoveryClaimMode};
-use stillframe_coordinator::statistics::{CheckpointOutcome, Counts, Figures};
+use stillframe_coordinator::statistics::{CheckpointOutcome, Counts, Figures, SubtaskCheckpointStatistics};
 use stillframe_coordinator::{Coordinator, Fault, SnapshotRequest, plan_recovery};
 
 /// What the world may do. Numbers pick among what there is.
@@ -41,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_usize..4).prop_map(Step::Running),
         1 => (0_usize..4).prop_map(Step::EndOfData),
         1 => (0_usize..4).prop_map(Step::Finished),
-        14 => (0_usize..4, 0_u8..16).prop_map(|(which, how)| Step::Answer { which, how }),
+        14 => (0_usize..4, 0_u8..40).prop_map(|(which, how)| Step::Answer { which, how }),
         1 => prop_oneof![12 => Just(Step::Pass(1)), 1 => Just(Step::Failover), 1 => Just(Step::End)],
     ]
 }
@@ -220,8 +222,7 @@ impl World {
                 Event::Trigger { request: RequestId::new(self.requests), snapshot }
             }
             Step::Acknowledge { checkpoint, task: index, size, is_stale } => {
-                let snapshot = TaskSnapshot { keyed: None, ..TaskSnapshot::default() };
-                let snapshot = TaskSnapshot { operator: vec![operator(size)], ..snapshot };
+                let snapshot = TaskSnapshot { operator: vec![operator(size)], ..TaskSnapshot::default() };
                 let metrics = SnapshotMetrics::default();
                 let attempt = if is_stale { Attempt::new(2) } else { ATTEMPT };
                 Event::Acknowledged { checkpoint: id(checkpoint), attempt, task: task(index), snapshot, metrics }
@@ -247,8 +248,12 @@ impl World {
 
     fn answer(&mut self, which: usize, how: u8) -> Option<Event> {
         let index = which.checked_rem(self.open.len())?;
-        let failed = || Fault::Failed { message: "failed".to_owned() };
-        let fault = (how == 0).then(failed);
+        let message = "broken".to_owned();
+        let fault = match how {
+            0 | 1 => Some(Fault::Failed { message }),
+            2 => Some(Fault::Unknown { message }),
+            _ => None,
+        };
         Some(match self.open.remove(index) {
             Effect::Locate { op, .. } => {
                 Event::Located { op, result: fault.map_or(Ok(LocationReference::Default), Err) }
@@ -316,27 +321,68 @@ fn operator(size: u64) -> OperatorHandle {
     }
 }
 
+fn run(concurrent: u32, steps: Vec<Step>) -> World {
+    let mut config = CheckpointConfig::default();
+    config
+        .set_max_concurrent_checkpoints(NonZeroU32::new(concurrent).expect("at least one"))
+        .set_tolerable_checkpoint_failure_number(CheckpointConfig::UNLIMITED_TOLERABLE_FAILURE_NUMBER);
+    config.set_checkpoint_interval(Duration::from_secs(1)).expect("long enough");
+    let mut world = World::new(&config);
+    // Sometimes not all tasks run at first, so that checkpoints are refused.
+    let late = steps.len() % 3;
+    TASKS[..3 - late].iter().for_each(|&task| world.feed(Event::Running { task }));
+    world.feed(Event::StartPeriodic { first_after: Duration::from_millis(100) });
+    for step in steps {
+        world.take(step);
+    }
+    world
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 0..120)
+}
+
+/// What a history without it would say nothing about.
+#[test]
+fn every_end_and_every_kind_of_report_is_drawn() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = BTreeSet::new();
+    for _ in 0..300 {
+        let drawn = steps().new_tree(&mut runner).expect("steps are drawn").current();
+        let world = run(2, drawn);
+        seen.extend(world.transcript.reports().map(|(_, report)| match report {
+            Report::Triggered { finished, .. } if !finished.is_empty() => "finished",
+            Report::Completed(completed) if completed.kind.is_savepoint() => "savepoint",
+            Report::Completed(_) => "completed",
+            Report::Aborted(_) => "failed",
+            Report::Subsumed { .. } => "subsumed",
+            Report::Refused { .. } => "refused",
+            _ => "other",
+        }));
+        for checkpoint in world.remembering.snapshot().history {
+            let vertex = world.remembering.subtasks(checkpoint.id, "vertex-0").expect("all are remembered");
+            seen.extend(vertex.subtasks.iter().map(|subtask| match subtask {
+                SubtaskCheckpointStatistics::Completed(figures) if figures.is_aborted => "late",
+                SubtaskCheckpointStatistics::Completed(_) => "acknowledged",
+                SubtaskCheckpointStatistics::Pending { .. } => "pending",
+            }));
+        }
+    }
+    for expected in
+        ["finished", "savepoint", "completed", "failed", "subsumed", "refused", "late", "acknowledged", "pending"]
+    {
+        assert!(seen.contains(expected), "{expected} is in no history: {seen:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_statistics_say_what_counting_again_says(
         concurrent in 1_u32..4,
-        steps in proptest::collection::vec(step(), 0..120),
+        steps in steps(),
     ) {
-        let mut config = CheckpointConfig::default();
-        config
-            .set_max_concurrent_checkpoints(NonZeroU32::new(concurrent).expect("at least one"))
-            .set_tolerable_checkpoint_failure_number(CheckpointConfig::UNLIMITED_TOLERABLE_FAILURE_NUMBER);
-        config.set_checkpoint_interval(Duration::from_secs(1)).expect("long enough");
-        let mut world = World::new(&config);
-        // Sometimes not all tasks run at first, so that checkpoints are refused.
-        let late = steps.len() % 3;
-        TASKS[..3 - late].iter().for_each(|&task| world.feed(Event::Running { task }));
-        world.feed(Event::StartPeriodic { first_after: Duration::from_millis(100) });
-        for step in steps {
-            world.take(step);
-        }
-        world.check();
+        run(concurrent, steps).check();
     }
 }
