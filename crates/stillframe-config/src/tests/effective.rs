@@ -53,16 +53,8 @@ fn assert_storage(storage: &StorageDescriptor) {
 
 /// A config that asks for exactly this.
 fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
-    let EffectiveConfig {
-        schedule,
-        barriers,
-        incremental,
-        tolerance,
-        retention,
-        storage,
-        recovery,
-        history,
-    } = effective;
+    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention, storage, recovery, history } =
+        effective;
     let mut config = CheckpointConfig::default();
     config
         .set_min_pause_between_checkpoints(schedule.min_pause)

@@ -64,7 +64,8 @@ impl History {
 
     /// What a person may ask for: what is in progress and too old for the history is not shown, as in Flink.
     pub(super) fn shown(&self, id: CheckpointId) -> Option<&Record> {
-        let is_latest = [self.latest_completed, self.latest_savepoint, self.latest_failed].contains(&Some(id));
+        let is_latest =
+            [self.latest_completed, self.latest_savepoint, self.latest_failed].contains(&Some(id));
         self.record(id).filter(|_| is_latest || self.is_among_last(id))
     }
 
@@ -149,7 +150,9 @@ impl History {
         let oldest = self.last.front().copied();
         let latest = [self.latest_completed, self.latest_savepoint, self.latest_failed];
         let is_needed = |record: &Record| {
-            record.is_open() || oldest.is_some_and(|oldest| oldest <= record.id) || latest.contains(&Some(record.id))
+            record.is_open()
+                || oldest.is_some_and(|oldest| oldest <= record.id)
+                || latest.contains(&Some(record.id))
         };
         while let Some(index) = self.records.iter().position(|record| !is_needed(record)) {
             self.spare = self.records.remove(index).into_slots();

@@ -154,8 +154,10 @@ impl Record {
             end: End::Open,
         };
         // Nobody waits for those, so they count as if they had acknowledged at once.
-        for place in finished.iter().filter_map(|&task| record.graph.layout.place(task)).collect::<Vec<_>>() {
-            record.report(triggered, place, Slot::default());
+        for &task in finished {
+            if let Some(place) = record.missing(task) {
+                record.report(triggered, place, Slot::default());
+            }
         }
         record
     }
@@ -178,13 +180,11 @@ impl Record {
         self.slots.get(place).filter(|slot| slot.state == SlotState::Missing).map(|_| place)
     }
 
-    /// Adds what a subtask reported. Only the first report of each counts.
+    /// Adds what a subtask reported. It is the first report of the subtask, whose place [`missing`](Self::missing) gave.
     pub(super) fn report(&mut self, now: Now, place: usize, reported: Slot) {
         let after = self.after_trigger(now.monotonic);
         let is_late = !self.is_open();
-        let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.state == SlotState::Missing) else {
-            return;
-        };
+        let Some(slot) = self.slots.get_mut(place) else { return };
         let state = if is_late { SlotState::Late } else { SlotState::Acknowledged };
         *slot = Slot { arrived: short(after), state, ..reported };
         if !is_late {

@@ -74,7 +74,8 @@ fn quantile(sorted: &[u64], part: f64) -> Option<f64> {
     let (first, last) = (*sorted.first()?, *sorted.last()?);
     let place = part * 100.0 / 100.0 * (sorted.len() as f64 + 1.0);
     let below = place as usize;
-    let (Some(lower), Some(upper)) = (below.checked_sub(1).and_then(|index| sorted.get(index)), sorted.get(below))
+    let (Some(lower), Some(upper)) =
+        (below.checked_sub(1).and_then(|index| sorted.get(index)), sorted.get(below))
     else {
         return Some(if below == 0 { first as f64 } else { last as f64 });
     };

@@ -93,6 +93,8 @@ fn a_checkpoint_that_is_complete_takes_no_more_reports() {
     job.trigger(2, CHECKPOINT, vec![task(0, 0), task(0, 1)]).acknowledge(2, task(1, 0), 5);
     job.complete(2, CHECKPOINT).acknowledge(2, task(1, 0), 5);
     assert_eq!(acknowledged(&job, 2), (3, 5));
+    job.complete(1, CHECKPOINT).acknowledge(1, task(0, 0), 5);
+    assert_eq!(acknowledged(&job, 1), (0, 0), "nor if somebody says that it is complete without them");
 }
 
 #[test]
@@ -111,7 +113,11 @@ fn every_refusal_counts_as_one_that_failed() {
 #[test]
 fn what_ended_or_never_began_does_not_end_again() {
     let mut job = begun();
-    job.fail(7, "never began").complete(7, CHECKPOINT).fail(1, "ended").fail(1, "again").complete(1, CHECKPOINT);
+    job.fail(7, "never began")
+        .complete(7, CHECKPOINT)
+        .fail(1, "ended")
+        .fail(1, "again")
+        .complete(1, CHECKPOINT);
     let expected = Counts { restored: 0, total: 1, in_progress: 0, completed: 0, failed: 1 };
     assert_eq!(job.statistics.counts(), expected);
     job.trigger(1, CHECKPOINT, vec![]);

@@ -56,10 +56,8 @@ fn snapshot(written: u64, size: u64) -> TaskSnapshot {
         }),
         origin,
     };
-    let parts = vec![
-        part("new", written, PartOrigin::Written),
-        part("old", size - written, PartOrigin::Placeholder),
-    ];
+    let parts =
+        vec![part("new", written, PartOrigin::Written), part("old", size - written, PartOrigin::Placeholder)];
     let state = KeyedState::Incremental(IncrementalHandle { parts });
     let keyed = Some(KeyedHandle { range: KeyGroupRange { start: 0, end: 127 }, state });
     TaskSnapshot { keyed, ..TaskSnapshot::default() }
@@ -98,8 +96,7 @@ impl Observed {
 
     /// An acknowledgement with state of so many bytes.
     fn acknowledge(&mut self, number: u64, task: TaskId, size: u64) -> &mut Self {
-        let event =
-            Self::acknowledged(number, task, snapshot(size, size), SnapshotMetrics::default());
+        let event = Self::acknowledged(number, task, snapshot(size, size), SnapshotMetrics::default());
         self.event(&event, &[])
     }
 

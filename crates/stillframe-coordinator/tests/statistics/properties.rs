@@ -16,12 +16,23 @@ enum Step {
     Pass(u64),
     Ask(SnapshotRequest),
     /// By a task of the job, or of none, of this attempt or the one before.
-    Acknowledge { checkpoint: u64, task: usize, size: u64, is_stale: bool },
-    Decline { checkpoint: u64, task: usize },
+    Acknowledge {
+        checkpoint: u64,
+        task: usize,
+        size: u64,
+        is_stale: bool,
+    },
+    Decline {
+        checkpoint: u64,
+        task: usize,
+    },
     Running(usize),
     EndOfData(usize),
     Finished(usize),
-    Answer { which: usize, how: u8 },
+    Answer {
+        which: usize,
+        how: u8,
+    },
     Failover,
     End,
 }
@@ -56,7 +67,8 @@ struct Transcript(Vec<(Now, Event, Vec<Effect>)>);
 
 impl Transcript {
     fn reports(&self) -> impl Iterator<Item = (Now, &Report)> {
-        let all = self.0.iter().flat_map(|(now, _, effects)| effects.iter().map(move |effect| (*now, effect)));
+        let all =
+            self.0.iter().flat_map(|(now, _, effects)| effects.iter().map(move |effect| (*now, effect)));
         all.filter_map(|(now, effect)| match effect {
             Effect::Report(report) => Some((now, report)),
             _ => None,
@@ -69,7 +81,9 @@ impl Transcript {
 
     fn triggered(&self) -> BTreeMap<u64, (Now, Vec<TaskId>)> {
         let triggered = self.reports().filter_map(|(now, report)| match report {
-            Report::Triggered { checkpoint, finished, .. } => Some((checkpoint.get(), (now, finished.clone()))),
+            Report::Triggered { checkpoint, finished, .. } => {
+                Some((checkpoint.get(), (now, finished.clone())))
+            }
             _ => None,
         });
         triggered.collect()
@@ -109,7 +123,9 @@ impl Transcript {
         let mut is_over = None;
         for (now, event, effects) in &self.0 {
             let has_ended = effects.iter().find_map(|effect| match effect {
-                Effect::Report(Report::Completed(completed)) if completed.checkpoint.get() == number => Some(true),
+                Effect::Report(Report::Completed(completed)) if completed.checkpoint.get() == number => {
+                    Some(true)
+                }
                 Effect::Report(Report::Aborted(aborted)) if aborted.checkpoint.get() == number => Some(false),
                 _ => None,
             });
@@ -132,7 +148,8 @@ impl Transcript {
             }
             is_over = is_over.or(has_ended);
         }
-        let millis = |now: Now| Duration::from_millis(now.monotonic.since(triggered.monotonic).as_millis() as u64);
+        let millis =
+            |now: Now| Duration::from_millis(now.monotonic.since(triggered.monotonic).as_millis() as u64);
         let failed = self.end(number).filter(|(_, is_complete)| !is_complete).map(|(now, _)| now);
         Some(Figures {
             latest_ack_timestamp: latest.map(|now| now.wall),
@@ -225,7 +242,13 @@ impl World {
                 let snapshot = TaskSnapshot { operator: vec![operator(size)], ..TaskSnapshot::default() };
                 let metrics = SnapshotMetrics::default();
                 let attempt = if is_stale { Attempt::new(2) } else { ATTEMPT };
-                Event::Acknowledged { checkpoint: id(checkpoint), attempt, task: task(index), snapshot, metrics }
+                Event::Acknowledged {
+                    checkpoint: id(checkpoint),
+                    attempt,
+                    task: task(index),
+                    snapshot,
+                    metrics,
+                }
             }
             Step::Decline { checkpoint, task: index } => Event::Declined {
                 checkpoint: id(checkpoint),
@@ -368,9 +391,17 @@ fn every_end_and_every_kind_of_report_is_drawn() {
             }));
         }
     }
-    for expected in
-        ["finished", "savepoint", "completed", "failed", "subsumed", "refused", "late", "acknowledged", "pending"]
-    {
+    for expected in [
+        "finished",
+        "savepoint",
+        "completed",
+        "failed",
+        "subsumed",
+        "refused",
+        "late",
+        "acknowledged",
+        "pending",
+    ] {
         assert!(seen.contains(expected), "{expected} is in no history: {seen:?}");
     }
 }

@@ -8,11 +8,11 @@
 use super::*;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use stillframe_coordinator::Ignored;
-use stillframe_coordinator::statistics::CheckpointConfigInfo;
 use stillframe_config::{
     CheckpointConfig, CheckpointingMode, ExternalizedCheckpointRetention, GraphDescription,
 };
+use stillframe_coordinator::Ignored;
+use stillframe_coordinator::statistics::CheckpointConfigInfo;
 
 /// The words of a line, read one after the other.
 struct Words<'a>(&'a str);
@@ -91,7 +91,11 @@ fn replay(recording: &str) -> usize {
                 for checkpoint in 1..=count {
                     seed = (seed * 1_103_515_245 + 12_345) & 0x7fff_ffff;
                     let kind = CheckpointKind::Checkpoint;
-                    drawn.trigger(checkpoint, kind, vec![]).acknowledge(checkpoint, task(0, 0), seed % modulus);
+                    drawn.trigger(checkpoint, kind, vec![]).acknowledge(
+                        checkpoint,
+                        task(0, 0),
+                        seed % modulus,
+                    );
                     drawn.complete(checkpoint, kind);
                 }
                 json(&drawn.statistics.snapshot().summary.state_size)
@@ -127,12 +131,7 @@ fn ours(answer: &str) -> String {
         .replace("\"InMemoryStateChangelogStorage\"", "null")
 }
 
-fn take(
-    job: &mut Observed,
-    kinds: &mut BTreeMap<u64, CheckpointKind>,
-    step: &str,
-    mut words: Words<'_>,
-) {
+fn take(job: &mut Observed, kinds: &mut BTreeMap<u64, CheckpointKind>, step: &str, mut words: Words<'_>) {
     match step {
         "refuse" => {
             let reason = FailureReason::NotAllRequiredTasksRunning;
@@ -193,9 +192,7 @@ fn config(name: &str) -> Result<CheckpointConfigInfo, Box<dyn std::error::Error>
                 .set_checkpoint_timeout(Duration::from_secs(70))?
                 .set_min_pause_between_checkpoints(Duration::from_millis(1_500))
                 .set_max_concurrent_checkpoints(NonZeroU32::MIN.saturating_add(2))
-                .set_externalized_checkpoint_retention(
-                    ExternalizedCheckpointRetention::RetainOnCancellation,
-                )
+                .set_externalized_checkpoint_retention(ExternalizedCheckpointRetention::RetainOnCancellation)
                 .set_checkpointing_mode(CheckpointingMode::AtLeastOnce)
                 .set_tolerable_checkpoint_failure_number(CheckpointConfig::UNLIMITED_TOLERABLE_FAILURE_NUMBER)
                 .set_checkpoints_after_tasks_finish(false)
@@ -204,9 +201,7 @@ fn config(name: &str) -> Result<CheckpointConfigInfo, Box<dyn std::error::Error>
         "unaligned" => {
             config
                 .set_checkpoint_interval(Duration::from_secs(1))?
-                .set_externalized_checkpoint_retention(
-                    ExternalizedCheckpointRetention::DeleteOnCancellation,
-                )
+                .set_externalized_checkpoint_retention(ExternalizedCheckpointRetention::DeleteOnCancellation)
                 .set_tolerable_checkpoint_failure_number(5)
                 .enable_unaligned_checkpoints()
                 .set_alignment_timeout(Duration::from_secs(30))
