@@ -11,6 +11,7 @@ mod files;
 mod pending;
 mod resolving;
 mod restoring;
+mod statistics;
 mod taking_part;
 
 use std::cell::Cell;
@@ -107,6 +108,7 @@ every_setting! {
     restoring::recovery_path: "execution.state-recovery.path";
     restoring::ignore_unclaimed_state: "execution.state-recovery.ignore-unclaimed-state";
     restoring::claim_mode: "execution.state-recovery.claim-mode";
+    statistics::history: "web.checkpoints.history";
 }
 
 #[test]
