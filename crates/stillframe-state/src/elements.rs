@@ -40,21 +40,6 @@ pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> 
     frame::open(RecordKind::Value, bytes).map_err(|source| StateError::Format { state: ELEMENT, source })
 }
 
-/// Deals the elements of the old subtasks to new ones: in their order, in runs whose lengths differ by one at most.
-/// With as many new subtasks as old ones, everybody keeps what it had.
-#[must_use]
-pub fn redistribute(old: Vec<Vec<Bytes>>, parallelism: usize) -> Vec<Vec<Bytes>> {
-    if old.len() == parallelism || parallelism == 0 {
-        return old;
-    }
-    let total: usize = old.iter().map(Vec::len).sum();
-    let (each, more) = (total / parallelism, total % parallelism);
-    let mut elements = old.into_iter().flatten();
-    (0..parallelism)
-        .map(|subtask| elements.by_ref().take(each + usize::from(subtask < more)).collect())
-        .collect()
-}
-
 const LIST: &str = "operator state";
 const ELEMENT: &str = "an element of operator state";
 
@@ -68,25 +53,5 @@ mod tests {
         assert_eq!(decode(&encode(&elements).unwrap()), Ok(elements.clone()));
         assert_eq!(decode_value::<(u64, String)>(&elements[0]), Ok((7, "seven".into())));
         assert!(decode(&elements[0]).is_err(), "a value is not a list");
-    }
-
-    #[test]
-    fn elements_are_dealt_in_order_and_evenly() {
-        let deal = |old: &[&[u8]], parallelism| -> Vec<Vec<u8>> {
-            let old =
-                old.iter().map(|list| list.iter().map(|byte| Bytes::from(vec![*byte])).collect()).collect();
-            redistribute(old, parallelism)
-                .iter()
-                .map(|list| list.iter().map(|element| element[0]).collect())
-                .collect()
-        };
-        assert_eq!(
-            deal(&[&[1, 2, 3], &[]], 2),
-            [vec![1, 2, 3], vec![]],
-            "the same parallelism keeps everything in place"
-        );
-        assert_eq!(deal(&[&[1, 2, 3], &[4, 5]], 3), [vec![1, 2], vec![3, 4], vec![5]]);
-        assert_eq!(deal(&[&[1], &[2], &[3]], 1), [vec![1, 2, 3]]);
-        assert_eq!(deal(&[&[1]], 3), [vec![1], vec![], vec![]]);
     }
 }
