@@ -29,6 +29,8 @@ pub(crate) struct Start<'a, T> {
 pub(crate) struct Recovered {
     pub(crate) storage: Arc<dyn StorageAccess>,
     pub(crate) recovery: Recovery,
+    /// That of the job, with the max parallelism of its state.
+    pub(crate) plan: JobPlan,
     pub(crate) restored: Option<CheckpointId>,
     pub(crate) pointer: Option<Pointer>,
     pub(crate) states: BTreeMap<TaskId, TaskState>,
@@ -60,18 +62,23 @@ impl<T: Record> Start<'_, T> {
             };
             (recovery, found)
         };
+        let plan = self.plan.clone();
         let mut recovered =
-            Recovered { storage, recovery, restored: None, pointer: None, states: BTreeMap::new() };
+            Recovered { storage, recovery, plan, restored: None, pointer: None, states: BTreeMap::new() };
         if let Some((location, origin)) = found {
             recovered.pointer = Some(location.pointer().clone());
-            let plan = self.plan.clone();
-            let load = async move { Ok(restore::load(location, origin, &plan).await) };
-            let Loaded { states, left_out } = perform(self.offload, "read checkpoint", load).await??;
+            let (plan, vertices) = (self.plan.clone(), self.job.graph.job_vertices(self.plan));
+            let load = async move { Ok(restore::load(location, origin, &plan, &vertices).await) };
+            let Loaded { states, max_parallelism, left_out } =
+                perform(self.offload, "read checkpoint", load).await??;
             if !left_out.is_empty() {
                 (self.observer)(&JobEvent::StateLeftOut { operators: &left_out });
             }
             recovered.restored = states.values().find_map(|state| state.restored.checkpoint);
             recovered.states = states;
+            for (vertex, adopted) in recovered.plan.vertices.iter_mut().zip(max_parallelism) {
+                vertex.max_parallelism = adopted;
+            }
         }
         // What this process leaves behind it removes itself; once is enough.
         if is_first {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stillframe_metadata::frame::{self, RecordKind};
+use stillframe_model::Name;
 
 /// A list of elements as bytes.
 ///
@@ -21,6 +22,18 @@ pub fn encode(elements: &[Bytes]) -> Result<Vec<u8>, StateError> {
 /// If the bytes are damaged.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Bytes>, StateError> {
     frame::open(RecordKind::OperatorState, bytes).map_err(|source| StateError::Format { state: LIST, source })
+}
+
+/// The elements of a list, if it has as many as its handle says. Which of them go to whom was decided by that number.
+///
+/// # Errors
+/// If the bytes are damaged, or hold another number of elements.
+pub fn decode_all(list: &Name, expected: u32, bytes: &[u8]) -> Result<Vec<Bytes>, StateError> {
+    let elements = decode(bytes)?;
+    match u32::try_from(elements.len()) {
+        Ok(found) if found == expected => Ok(elements),
+        _ => Err(StateError::Elements { list: list.clone(), found: elements.len(), expected }),
+    }
 }
 
 /// One value as an element.
@@ -53,5 +66,17 @@ mod tests {
         assert_eq!(decode(&encode(&elements).unwrap()), Ok(elements.clone()));
         assert_eq!(decode_value::<(u64, String)>(&elements[0]), Ok((7, "seven".into())));
         assert!(decode(&elements[0]).is_err(), "a value is not a list");
+    }
+
+    #[test]
+    fn a_list_has_as_many_elements_as_its_handle_says() {
+        let (list, elements) = (Name::new("list").unwrap(), vec![Bytes::new(); 3]);
+        let bytes = encode(&elements).unwrap();
+        assert_eq!(decode_all(&list, 3, &bytes), Ok(elements));
+        for expected in [0, 2, 4] {
+            let list = list.clone();
+            let error = StateError::Elements { list: list.clone(), found: 3, expected };
+            assert_eq!(decode_all(&list, expected, &bytes), Err(error));
+        }
     }
 }
