@@ -15,8 +15,8 @@ use stillframe_model::{
     StateHandle, TaskId, TaskSnapshot, VertexId,
 };
 use stillframe_state::assignment::{
-    ElementRun, JobVertex, KeyGroupRun, ListAssignment, OperatorAssignment, StateAssignment,
-    SubtaskAssignment, UnclaimedState, assign,
+    AssignmentOptions, ElementRun, JobVertex, KeyGroupRun, ListAssignment, OperatorAssignment,
+    StateAssignment, SubtaskAssignment, UnclaimedState, assign,
 };
 use stillframe_state::{KeyedBase, StateError, elements, key_group};
 use stillframe_storage::CompletedLocation;
@@ -63,6 +63,7 @@ pub(crate) async fn load(
     origin: Origin,
     plan: &JobPlan,
     vertices: &[JobVertex],
+    may_finish_early: bool,
 ) -> Result<Loaded, JobError> {
     let pointer = location.pointer().clone();
     let metadata = read_metadata(&*location).await?;
@@ -80,7 +81,7 @@ pub(crate) async fn load(
     let is_foreign = matches!(origin, Origin::Foreign { .. }) || metadata.job != plan.job;
     let CheckpointMetadata { checkpoint, operators, .. } = metadata;
     let unclaimed = if may_leave_out { UnclaimedState::LeaveOut } else { UnclaimedState::Refuse };
-    let assignment = assign(&operators, vertices, unclaimed)
+    let assignment = assign(&operators, vertices, AssignmentOptions { unclaimed, may_finish_early })
         .map_err(|source| JobError::Assignment { pointer: pointer.clone(), source })?;
     let StateAssignment { vertices: assigned, left_out } = assignment;
     if let Some((vertex, _)) = vertices

@@ -9,7 +9,7 @@ use crate::restore::{self, Loaded, Origin, TaskState};
 use crate::{Job, JobError, Record};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stillframe_config::RecoveryClaimMode;
+use stillframe_config::{BarrierPolicy, RecoveryClaimMode};
 use stillframe_coordinator::{JobPlan, Recovery, RetainedState, plan_recovery};
 use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer, StateDirectory, StateFile, TaskId};
 use stillframe_storage::{Claim, CompletedLocation, CoordinatorStorage, Ownership, StorageAccess, SweepMode};
@@ -68,7 +68,9 @@ impl<T: Record> Start<'_, T> {
         if let Some((location, origin)) = found {
             recovered.pointer = Some(location.pointer().clone());
             let (plan, vertices) = (self.plan.clone(), self.job.graph.job_vertices(self.plan));
-            let load = async move { Ok(restore::load(location, origin, &plan, &vertices).await) };
+            let may_finish_early = !is_first || self.job.config.barriers.policy == BarrierPolicy::Track;
+            let load =
+                async move { Ok(restore::load(location, origin, &plan, &vertices, may_finish_early).await) };
             let Loaded { states, max_parallelism, left_out } =
                 perform(self.offload, "read checkpoint", load).await??;
             if !left_out.is_empty() {

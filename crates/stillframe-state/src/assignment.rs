@@ -11,14 +11,14 @@
 //!   list everybody gets one copy.
 //! - **Channel state**: by the [mappers](SubtaskStateMapper) that the partitioner of the edge implies.
 //! - **Max parallelism**: that of the state is adopted, unless the job sets another one.
-//! - **Finished subtasks** stay finished, if those before them are as well.
+//! - **Finished subtasks** stay finished with their state; those before them have to be finished as well.
 //!
 //! An operator that is in the checkpoint without any state counts as not being there.
 //!
 //! ```
 //! use std::collections::BTreeMap;
 //! use stillframe_model::{Name, OperatorHandle, OperatorState, Redistribution, StateHandle, TaskSnapshot};
-//! use stillframe_state::assignment::{JobVertex, MaxParallelism, UnclaimedState, assign};
+//! use stillframe_state::assignment::{AssignmentOptions, JobVertex, MaxParallelism, assign};
 //!
 //! // Two subtasks had three and two elements; one subtask takes over all of them.
 //! let name = Name::new("source").unwrap();
@@ -35,7 +35,7 @@
 //! let checkpoint = BTreeMap::from([(name.clone(), state)]);
 //!
 //! let job = [JobVertex::new(name, 1, MaxParallelism::Derived(128))];
-//! let assignment = assign(&checkpoint, &job, UnclaimedState::Refuse).unwrap();
+//! let assignment = assign(&checkpoint, &job, AssignmentOptions::default()).unwrap();
 //! let list = &assignment.vertices[0].operators[0].subtasks[0].lists[0];
 //! let runs: Vec<_> = list.runs.iter().map(|run| (run.subtask, run.elements.clone())).collect();
 //! assert_eq!(runs, [(0, 0..3), (1, 0..2)]);
@@ -77,6 +77,18 @@ pub enum UnclaimedState {
     LeaveOut,
 }
 
+/// How far a checkpoint may be from fitting a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AssignmentOptions {
+    /// What happens to state that no operator of the job claims.
+    pub unclaimed: UnclaimedState,
+    /// Whether a vertex may have finished before those in front of it, so that it takes none of the records that they
+    /// still send. In an aligned checkpoint that comes of a job graph which was changed since, and is refused. It is
+    /// right when the job goes on after a failure, and in at-least-once mode, where a task may have processed the last
+    /// records before it captured its state: what comes again was processed already.
+    pub may_finish_early: bool,
+}
+
 /// Assigns the state of a checkpoint to the subtasks of a job.
 ///
 /// The vertices are in the order of their ids, which [edges](JobEdge) refer to.
@@ -86,15 +98,19 @@ pub enum UnclaimedState {
 pub fn assign(
     operators: &BTreeMap<Name, OperatorState>,
     vertices: &[JobVertex],
-    unclaimed: UnclaimedState,
+    options: AssignmentOptions,
 ) -> Result<StateAssignment, AssignmentError> {
+    let AssignmentOptions { unclaimed, may_finish_early } = options;
     job::check(vertices)?;
     let (claimed, left_out) = claims::claim(operators, vertices, unclaimed)?;
     let mut max_parallelism = Vec::new();
     for vertex in &claimed {
         max_parallelism.push(parallelism::max_parallelism(vertex)?);
     }
-    let finished = finished::check(&claimed)?;
+    let finished = finished::of_vertices(&claimed)?;
+    if !may_finish_early {
+        finished::check_predecessors(&claimed, &finished)?;
+    }
     let gates = channels::assign(&claimed)?;
     let mut assigned = Vec::new();
     for (((vertex, max_parallelism), finished), gates) in

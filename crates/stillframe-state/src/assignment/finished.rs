@@ -40,15 +40,19 @@ impl fmt::Display for FinishedState {
     }
 }
 
-/// How far every vertex was, if the vertices before it were far enough for that.
-pub(super) fn check(claimed: &[Claimed<'_>]) -> Result<Vec<FinishedState>, AssignmentError> {
-    let mut states = Vec::new();
-    for vertex in claimed {
-        states.push(of_vertex(vertex)?);
-    }
-    for (Claimed { vertex, .. }, state) in claimed.iter().zip(&states) {
+/// How far every vertex was.
+pub(super) fn of_vertices(claimed: &[Claimed<'_>]) -> Result<Vec<FinishedState>, AssignmentError> {
+    claimed.iter().map(of_vertex).collect()
+}
+
+/// Whether the vertices before each were as far as they had to be for that.
+pub(super) fn check_predecessors(
+    claimed: &[Claimed<'_>],
+    states: &[FinishedState],
+) -> Result<(), AssignmentError> {
+    for (Claimed { vertex, .. }, state) in claimed.iter().zip(states) {
         for edge in &vertex.inputs {
-            let (Some(predecessor), Some(before)) = (at(claimed, edge.upstream), at(&states, edge.upstream))
+            let (Some(predecessor), Some(before)) = (at(claimed, edge.upstream), at(states, edge.upstream))
             else {
                 continue;
             };
@@ -71,7 +75,7 @@ pub(super) fn check(claimed: &[Claimed<'_>]) -> Result<Vec<FinishedState>, Assig
             }
         }
     }
-    Ok(states)
+    Ok(())
 }
 
 /// Of several edges from one vertex, one that connects all with all decides.

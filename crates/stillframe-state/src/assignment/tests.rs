@@ -7,14 +7,17 @@ mod fitting;
 mod properties;
 
 use super::{
-    AssignmentError, JobEdge, JobVertex, MaxParallelism, OperatorNames, Partitioner, StateAssignment,
-    UnclaimedState, assign,
+    AssignmentError, AssignmentOptions, JobEdge, JobVertex, MaxParallelism, OperatorNames, Partitioner,
+    StateAssignment, UnclaimedState, assign,
 };
 use std::collections::BTreeMap;
 use stillframe_model::{
     ChannelHandle, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle, OperatorState,
     Redistribution, StateHandle, TaskSnapshot, VertexId,
 };
+
+const LEAVING_OUT: AssignmentOptions =
+    AssignmentOptions { unclaimed: UnclaimedState::LeaveOut, may_finish_early: false };
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -102,11 +105,11 @@ fn behind(upstream: u32, partitioner: Partitioner, vertex: JobVertex) -> JobVert
 }
 
 fn assigned(checkpoint: &Checkpoint, job: &[JobVertex]) -> StateAssignment {
-    assign(checkpoint, job, UnclaimedState::Refuse).unwrap()
+    assign(checkpoint, job, AssignmentOptions::default()).unwrap()
 }
 
 fn refused(checkpoint: &Checkpoint, job: &[JobVertex]) -> AssignmentError {
-    assign(checkpoint, job, UnclaimedState::Refuse).unwrap_err()
+    assign(checkpoint, job, AssignmentOptions::default()).unwrap_err()
 }
 
 /// The state of the only operator of the only vertex at another parallelism.

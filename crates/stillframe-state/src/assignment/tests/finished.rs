@@ -71,9 +71,13 @@ fn nothing_finished_before_what_comes_before_it() {
                 };
                 let checkpoint = checkpoint([("before", so_far(before)), ("one", so_far(state))]);
                 let job = [vertex("before", 2), behind(0, partitioner, vertex("one", 2))];
-                let result = assign(&checkpoint, &job, UnclaimedState::Refuse);
+                let result = assign(&checkpoint, &job, AssignmentOptions::default());
                 assert_eq!(result.is_ok(), fits, "{state} behind {before}, {pattern}");
                 let Err(error) = result else { continue };
+                let lenient = AssignmentOptions { may_finish_early: true, ..AssignmentOptions::default() };
+                let assignment = assign(&checkpoint, &job, lenient).unwrap();
+                let ended = |subtask: &stillframe_model::TaskSnapshot| subtask.finished;
+                assert_eq!(ends(&assignment)[1], so_far(state).iter().map(ended).collect::<Vec<_>>());
                 assert_eq!(
                     error,
                     AssignmentError::FinishedBeforePredecessor {

@@ -12,7 +12,7 @@ fn state_is_found_by_its_name_and_by_the_earlier_name_otherwise() {
     let names = OperatorNames { name: name("given"), otherwise: Some(name("made-up")) };
     let job = [JobVertex { operators: vec![names], ..vertex("one", 1) }];
     let found = |checkpoint: &Checkpoint| {
-        let assignment = assign(checkpoint, &job, UnclaimedState::LeaveOut).unwrap();
+        let assignment = assign(checkpoint, &job, LEAVING_OUT).unwrap();
         (assignment.vertices[0].operators[0].state.clone(), assignment.left_out)
     };
     let state = || vec![something()];
@@ -46,7 +46,7 @@ fn all_state_that_nobody_claims_is_named() {
     let error = refused(&checkpoint, &[vertex("one", 1)]);
     assert_eq!(error, AssignmentError::Unclaimed { operators: vec![name("a"), name("b")] });
     assert!(error.to_string().contains("does not have: a, b;"), "{error}");
-    let assignment = assign(&checkpoint, &[vertex("one", 1)], UnclaimedState::LeaveOut).unwrap();
+    let assignment = assign(&checkpoint, &[vertex("one", 1)], LEAVING_OUT).unwrap();
     assert_eq!(assignment.left_out, [name("a"), name("b")]);
 }
 
@@ -67,7 +67,7 @@ fn a_max_parallelism_that_nobody_set_gives_way_to_that_of_the_state() {
         let assigned = assign(
             &with_max(stored, vec![keyed(0, 3)]),
             &job(MaxParallelism::Explicit(128)),
-            UnclaimedState::Refuse,
+            AssignmentOptions::default(),
         );
         match assigned {
             Ok(assignment) => assert_eq!((stored, assignment.vertices[0].max_parallelism), (128, 128)),
