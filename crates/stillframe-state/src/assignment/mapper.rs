@@ -99,9 +99,9 @@ impl SubtaskMapping {
     /// Whether each old subtask is read by the new one with its number and by nobody else. There may be more new ones.
     #[must_use]
     pub fn is_identity(&self) -> bool {
+        // Somebody reads each old subtask, so none is left when nobody reads another than its own.
         let mut old = 0..self.old;
-        let is_own = self.old_of.iter().all(|subtasks| subtasks[..] == *old.next().as_slice());
-        is_own && old.is_empty()
+        self.old_of.iter().all(|subtasks| subtasks[..] == *old.next().as_slice())
     }
 
     /// The old subtasks that several new ones read.

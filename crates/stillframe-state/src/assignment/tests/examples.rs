@@ -62,9 +62,10 @@ fn a_split_list_is_dealt_in_contiguous_runs_the_longer_ones_first() {
         runs(&rescaled(old(), 7), "list"),
         [vec![(0, 0, 1)], vec![(0, 1, 2)], vec![(0, 2, 3)], vec![(1, 0, 1)], vec![(1, 1, 2)], vec![], vec![]]
     );
+    let uneven = vec![lists([("list", Split, 1)]), lists([("list", Split, 4)])];
     assert_eq!(
-        runs(&rescaled(old(), 2), "list"),
-        [[(0, 0, 3)], [(1, 0, 2)]],
+        runs(&rescaled(uneven, 2), "list"),
+        [[(0, 0, 1)], [(1, 0, 4)]],
         "the same parallelism keeps everything in place"
     );
 }

@@ -76,7 +76,7 @@ fn nothing_finished_before_what_comes_before_it() {
                 let Err(error) = result else { continue };
                 let lenient = AssignmentOptions { may_finish_early: true, ..AssignmentOptions::default() };
                 let assignment = assign(&checkpoint, &job, lenient).unwrap();
-                let ended = |subtask: &stillframe_model::TaskSnapshot| subtask.finished;
+                let ended = |subtask: &TaskSnapshot| subtask.finished;
                 assert_eq!(ends(&assignment)[1], so_far(state).iter().map(ended).collect::<Vec<_>>());
                 assert_eq!(
                     error,

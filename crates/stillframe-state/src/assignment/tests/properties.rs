@@ -95,6 +95,10 @@ proptest! {
             if is_rescaled {
                 let sizes = dealt.iter().map(Vec::len);
                 prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
+            } else {
+                for (subtask, run) in (0..).zip(&dealt) {
+                    prop_assert!(run.iter().all(|(owner, _)| *owner == subtask), "everybody keeps its own");
+                }
             }
         }
         if is_rescaled {
