@@ -24,6 +24,13 @@ pub enum JobEvent<'a> {
         /// These operators.
         operators: &'a [Name],
     },
+    /// An older one of the retained checkpoints cannot be read. The job goes on from the newest one all the same.
+    Unreadable {
+        /// Which one.
+        checkpoint: CheckpointId,
+        /// What is wrong with it.
+        message: &'a str,
+    },
     /// A checkpoint has begun.
     Triggered {
         /// Its id.

@@ -34,10 +34,13 @@ pub(crate) struct TaskState {
 /// Whose checkpoint it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// One of the job's register, with this id. The job took it, or has adopted it.
+    /// One of the job's register, with this id.
     Own {
         id: CheckpointId,
-        /// As below, for one that another job took.
+        /// Whether the job did not write it but took it over from where it lay. Only the storage knows: the snapshot may name
+        /// this very job, and come out of another directory.
+        is_taken: bool,
+        /// As below, for one that it took over.
         ignore_unclaimed: bool,
     },
     /// Somebody's, given by a person, and left to them.
@@ -69,16 +72,18 @@ pub(crate) async fn load(
     let metadata = read_metadata(&*location).await?;
     let mismatch = |problem: String| JobError::Mismatch { pointer: pointer.clone(), problem };
     let may_leave_out = match origin {
-        Origin::Own { id, .. } if metadata.checkpoint != id => {
+        Origin::Own { id, is_taken, .. }
+            if metadata.checkpoint != id || (!is_taken && metadata.job != plan.job) =>
+        {
             return Err(mismatch(format!(
                 "it says that it is checkpoint {} of job {}, and stands where checkpoint {id} of job {} belongs",
                 metadata.checkpoint, metadata.job, plan.job
             )));
         }
-        Origin::Own { ignore_unclaimed, .. } => ignore_unclaimed && metadata.job != plan.job,
+        Origin::Own { is_taken, ignore_unclaimed, .. } => ignore_unclaimed && is_taken,
         Origin::Foreign { ignore_unclaimed } => ignore_unclaimed,
     };
-    let is_foreign = matches!(origin, Origin::Foreign { .. }) || metadata.job != plan.job;
+    let is_foreign = matches!(origin, Origin::Foreign { .. } | Origin::Own { is_taken: true, .. });
     let CheckpointMetadata { checkpoint, operators, .. } = metadata;
     let unclaimed = if may_leave_out { UnclaimedState::LeaveOut } else { UnclaimedState::Refuse };
     let assignment = assign(&operators, vertices, AssignmentOptions { unclaimed, may_finish_early })
@@ -124,8 +129,8 @@ pub(crate) async fn read_metadata(location: &dyn CompletedLocation) -> Result<Ch
         .map_err(|source| JobError::Metadata { pointer: location.pointer().clone(), source })
 }
 
-/// The files of a checkpoint that may outlive it, by the names that later ones have for them. Of a snapshot that another
-/// job took these are all of its files.
+/// The files of a checkpoint that may outlive it, by the names that later ones have for them. Of a snapshot that the job
+/// did not write these are all of its files.
 pub(crate) fn shared_files(
     location: &dyn CompletedLocation,
     metadata: &CheckpointMetadata,
@@ -146,7 +151,7 @@ pub(crate) fn shared_files(
 #[derive(Clone, Copy)]
 struct Location<'a> {
     completed: &'a dyn CompletedLocation,
-    /// Whether another job took it.
+    /// Whether it was not written by this job into its own directory.
     is_foreign: bool,
 }
 

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use stillframe_config::{BarrierPolicy, RecoveryClaimMode};
 use stillframe_coordinator::{JobPlan, Recovery, RetainedState, plan_recovery};
 use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer, StateDirectory, StateFile, TaskId};
-use stillframe_storage::{Claim, CompletedLocation, CoordinatorStorage, Ownership, StorageAccess, SweepMode};
+use stillframe_storage::{
+    Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageAccess, SweepMode,
+};
 
 /// The beginning of an attempt.
 pub(crate) struct Start<'a, T> {
@@ -52,11 +54,12 @@ impl<T: Record> Start<'_, T> {
             let origin = Origin::Foreign { ignore_unclaimed };
             (recovery, Some((location, origin)))
         } else {
+            let taken = claim.taken.clone();
             let recovery = self.retained(&storage, claim).await?;
             let found = match recovery.restore {
                 Some(id) => {
                     let location = self.open_checkpoint(&storage, id).await?;
-                    Some((location, Origin::Own { id, ignore_unclaimed }))
+                    Some((location, Origin::Own { id, is_taken: taken.contains(&id), ignore_unclaimed }))
                 }
                 None => None,
             };
@@ -110,21 +113,37 @@ impl<T: Record> Start<'_, T> {
         storage: &Arc<dyn StorageAccess>,
         claim: Claim,
     ) -> Result<Recovery, JobError> {
-        let Claim { retained, next, ended: _, left } = claim;
+        let Claim { retained, taken, next, ended: _, left } = claim;
+        let newest = retained.last().copied();
         let mut found = Vec::new();
         for id in retained {
-            let location = self.open_checkpoint(storage, id).await?;
-            let job = self.id;
-            let look = async move {
-                let metadata = restore::read_metadata(&*location).await;
-                Ok(metadata.map(|metadata| restore::shared_files(&*location, &metadata, metadata.job != job)))
+            let files = match self.shared_files(storage, id, taken.contains(&id)).await {
+                // Nobody goes on from it. What it alone refers to stays until it is dropped and a later run sweeps.
+                Err(error) if Some(id) != newest && !lost(&error) => {
+                    (self.observer)(&JobEvent::Unreadable { checkpoint: id, message: &chain(&error) });
+                    BTreeSet::new()
+                }
+                files => files?,
             };
-            found.push(RetainedState::owned(id, perform(self.offload, "read metadata", look).await??));
+            found.push(RetainedState::owned(id, files));
         }
-        let is_left = |file: &&StateFile| matches!(&file.directory, StateDirectory::Foreign(address) if left.contains(address));
-        let left: BTreeSet<_> =
-            found.iter().flat_map(|state| &state.files).filter(is_left).cloned().collect();
+        let left = files_in(&found, &left);
         Ok(plan_recovery(found, left, next, self.job.config.recovery.claim_mode))
+    }
+
+    /// What a checkpoint of the register shares.
+    async fn shared_files(
+        &self,
+        storage: &Arc<dyn StorageAccess>,
+        id: CheckpointId,
+        is_taken: bool,
+    ) -> Result<BTreeSet<StateFile>, JobError> {
+        let location = self.open_checkpoint(storage, id).await?;
+        let look = async move {
+            let metadata = restore::read_metadata(&*location).await;
+            Ok(metadata.map(|metadata| restore::shared_files(&*location, &metadata, is_taken)))
+        };
+        perform(self.offload, "read metadata", look).await?
     }
 
     /// Begins with the snapshot that the config or a person names.
@@ -153,7 +172,10 @@ impl<T: Record> Start<'_, T> {
             RecoveryClaimMode::Claim => RetainedState::owned(checkpoint, files),
             RecoveryClaimMode::NoClaim | RecoveryClaimMode::Legacy => RetainedState::left(checkpoint, files),
         };
-        Ok((plan_recovery(vec![state], BTreeSet::new(), claim.next, mode), location))
+        let found = vec![state];
+        // It may itself refer to what a third job left to its own.
+        let left = files_in(&found, &claim.left);
+        Ok((plan_recovery(found, left, claim.next, mode), location))
     }
 
     async fn open_checkpoint(
@@ -180,4 +202,15 @@ impl<T: Record> Start<'_, T> {
             Err(error) => (self.observer)(&JobEvent::SweepFailed { message: &chain(&error) }),
         }
     }
+}
+
+/// The files in these directories.
+fn files_in(found: &[RetainedState], directories: &[Arc<str>]) -> BTreeSet<StateFile> {
+    let is_there = |file: &&StateFile| matches!(&file.directory, StateDirectory::Foreign(address) if directories.contains(address));
+    found.iter().flat_map(|state| &state.files).filter(is_there).cloned().collect()
+}
+
+/// Whether the job is somebody else's now, or may be.
+fn lost(error: &JobError) -> bool {
+    matches!(error, JobError::Storage(error) if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::OutcomeUnknown))
 }

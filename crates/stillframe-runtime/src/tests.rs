@@ -9,6 +9,7 @@ use crate::output::Edge;
 use crate::task::{Stop, Task};
 use crate::*;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
 use std::time::Duration;
@@ -148,8 +149,18 @@ fn job(
     storage: &Shelf,
     read: impl FnMut(&[CheckpointId]) -> TaskResult<SourceStatus> + Clone + Send + Sync + 'static,
 ) -> Job<u64> {
+    job_retaining(1, storage, read)
+}
+
+/// The same, of which so many are retained.
+fn job_retaining(
+    retained: u32,
+    storage: &Shelf,
+    read: impl FnMut(&[CheckpointId]) -> TaskResult<SourceStatus> + Clone + Send + Sync + 'static,
+) -> Job<u64> {
     let mut config = CheckpointConfig::default();
     config.set_checkpoint_interval(Duration::from_millis(10)).unwrap();
+    config.set_num_retained_checkpoints(NonZeroU32::new(retained).unwrap());
     let mut graph = JobGraph::new();
     graph.source("source", 1, move |_| {
         let told = Arc::new(Mutex::new(Vec::new()));
@@ -308,4 +319,53 @@ async fn a_job_that_fails_for_good_names_the_checkpoint_that_it_was_restored_fro
         .run()
         .await;
     assert!(matches!(ended, Err(JobError::Failed { latest: Some(_), .. })), "{ended:?}");
+}
+
+/// With two of them retained, the older one is there to choose from, and not to be in the way.
+#[tokio::test]
+async fn an_older_checkpoint_that_cannot_be_read_is_reported_and_stops_nobody() {
+    for spoils_newest in [false, true] {
+        let (shelf, id) = (Shelf::default(), JobId::from_bytes([4; 16]));
+        let (completed, mut completions) = mpsc::unbounded_channel();
+        let handle = job_retaining(2, &shelf, |_: &[CheckpointId]| Ok(SourceStatus::Idle(SOON)))
+            .with_id(id)
+            .on_event(move |event| {
+                if let JobEvent::Completed(_) = event {
+                    let _ = completed.send(());
+                }
+            })
+            .start();
+        for _ in 0..2 {
+            completions.recv().await.unwrap();
+        }
+        handle.suspend();
+        handle.wait().await.unwrap();
+        let retained = shelf.completed();
+        let [older, newest] = retained[..] else { panic!("{retained:?}") };
+        shelf.spoil(if spoils_newest { newest } else { older });
+
+        let (unreadable, mut reported) = mpsc::unbounded_channel();
+        let read = |told: &[CheckpointId]| {
+            Ok(if told.is_empty() { SourceStatus::Idle(SOON) } else { SourceStatus::End })
+        };
+        let ended = job_retaining(2, &shelf, read)
+            .with_id(id)
+            .on_event(move |event| {
+                if let JobEvent::Unreadable { checkpoint, message } = event {
+                    let _ = unreadable.send((*checkpoint, (*message).to_owned()));
+                }
+            })
+            .run()
+            .await;
+        if spoils_newest {
+            assert!(
+                matches!(ended, Err(JobError::Metadata { .. })),
+                "that is for a person to decide: {ended:?}"
+            );
+            continue;
+        }
+        assert_eq!(ended.unwrap().restored, [newest]);
+        let (checkpoint, message) = reported.recv().await.unwrap();
+        assert_eq!(checkpoint, older, "{message}");
+    }
 }

@@ -14,7 +14,7 @@
 //!         // What some cases need to see a leak, and to take savepoints.
 //!         .with_residue(list_files)
 //!         .with_savepoint_target("/savepoints")
-//!         // What it does not do. The cases then show that it refuses, instead of showing how it works.
+//!         // What it does not do. The cases then show that it refuses, instead of showing how it works, or do not apply.
 //!         .lacking(Capability::TaskOwnedState, "tasks keep nothing of their own there")
 //! }
 //!
@@ -27,7 +27,9 @@
 //! The cases are in [`cases`], by subject, and [`ALL`] has them in one list. They panic with what was expected, and rely on
 //! nothing but the traits: what one storage keeps in files another may keep inline. What the traits do not show, such as
 //! a leak or a damaged file, is shown by what the subject was given; a case that lacks it is not passed over in silence, but
-//! writes a line that begins with `SKIPPED:` to the standard error. A case that fails names itself and the storage.
+//! writes a line that begins with `SKIPPED:` to the standard error. A case about what the storage does not have, by what it or
+//! its [`Capability`]s say, does not apply; how many those are, and why, is one line when all have been run. A case that fails
+//! names itself and the storage.
 //!
 //! Architecture invariant: this crate names no backend, and nothing but tests depends on it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -43,4 +45,4 @@ pub use run::{ALL, Case, Fresh, Verdict};
 pub use subject::{Capability, Subject};
 
 #[doc(hidden)]
-pub use run::{block_on_case, show};
+pub use run::{Applied, block_on_case, show};

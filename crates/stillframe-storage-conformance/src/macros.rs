@@ -11,10 +11,13 @@ macro_rules! conformance_tests {
 #[macro_export]
 macro_rules! __one_test_per_case {
     (($fresh:path) $($group:ident::$case:ident,)*) => {
+        /// What is said once about all of them.
+        static __APPLIED: $crate::Applied = $crate::Applied::new();
+
         $(
             #[test]
             fn $case() {
-                $crate::show(stringify!($group::$case), &$fresh, |fresh| {
+                $crate::show(stringify!($group::$case), &__APPLIED, &$fresh, |fresh| {
                     $crate::block_on_case($crate::cases::$group::$case(fresh))
                 });
             }

@@ -1,10 +1,11 @@
+use crate::Verdict;
 use crate::session::Session;
 use bytes::Bytes;
 use core::fmt;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stillframe_model::{CheckpointId, CheckpointMetadata, JobId, Pointer, StorageDescriptor};
+use stillframe_model::{CheckpointId, CheckpointMetadata, JobId, Pointer, StateHandle, StorageDescriptor};
 use stillframe_storage::{CheckpointStorage, StorageError};
 
 /// How metadata is written.
@@ -18,10 +19,15 @@ type Damage = Box<dyn Fn(&str)>;
 type Outage = Box<dyn Fn(bool)>;
 type Relocate = Box<dyn Fn(&Pointer) -> Pointer>;
 
-/// What a storage may leave out. It then refuses what belongs to it, in the way that the traits say.
+/// What a storage may leave out. It then refuses what belongs to it, in the way that the traits say; and what there is nothing
+/// of, such as a file that somebody could damage, does not apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Capability {
+    /// State outside of the metadata, in files or in whatever else it keeps. A storage without puts all state into the handles.
+    StateInFiles,
+    /// A medium that others can reach and change. A storage without is in memory and nowhere else.
+    ReachableMedium,
     /// Savepoints, which belong to whoever asked for them.
     Savepoints,
     /// State that tasks look after themselves.
@@ -72,7 +78,7 @@ impl Subject {
         }
     }
 
-    /// Says what the storage does not do, and why. The cases then show that it refuses.
+    /// Says what the storage does not do, and why. The cases then show that it refuses, or do not apply.
     #[must_use]
     pub fn lacking(mut self, capability: Capability, why: impl Into<String>) -> Self {
         self.lacking.insert(capability, why.into());
@@ -153,6 +159,17 @@ impl Subject {
     /// Whether it says that it does not do this.
     pub(crate) fn lacks(&self, capability: Capability) -> bool {
         self.lacking.contains_key(&capability)
+    }
+
+    /// That a case is about what the storage says that it lacks, if it says so.
+    pub(crate) fn without(&self, capability: Capability) -> Option<Verdict> {
+        self.lacking.get(&capability).map(|why| Verdict::DoesNotApply(why.clone()))
+    }
+
+    /// Asserts that state is not where the storage says that none is.
+    pub(crate) fn assert_place(&self, handle: &StateHandle) {
+        let is_honest = handle.file().is_none() || !self.lacks(Capability::StateInFiles);
+        assert!(is_honest, "it is said to have no state in files: {handle:?}");
     }
 
     /// What is occupied now; always nothing for a storage that cannot tell.

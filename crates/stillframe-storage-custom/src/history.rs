@@ -36,7 +36,7 @@ enum Progress {
 #[derive(Debug)]
 pub(crate) struct Announced {
     checkpoint: Option<(CheckpointId, Progress)>,
-    dropped: Vec<CheckpointId>,
+    dropped: Vec<(CheckpointId, Progress)>,
     was_fenced: bool,
 }
 
@@ -46,6 +46,8 @@ pub(crate) struct History {
     /// The highest id of which nothing is known any more.
     forgotten: Option<CheckpointId>,
     removed: BTreeSet<CheckpointId>,
+    /// What calls were about of which nobody knows how they ended, since the last claim.
+    in_doubt: BTreeSet<CheckpointId>,
     highest: Option<CheckpointId>,
     next: Option<CheckpointId>,
     is_fenced: bool,
@@ -55,7 +57,7 @@ pub(crate) struct History {
 impl History {
     /// A claim succeeded.
     pub(crate) fn claimed(&mut self, claim: &Claim) -> Result<(), Breach> {
-        let Claim { retained, next, ended, left: _ } = claim;
+        let Claim { retained, taken: _, next, ended, left: _ } = claim;
         if core::mem::take(&mut self.is_fenced) {
             // Somebody else held the job meanwhile; what we committed may be gone by right.
             self.checkpoints.values_mut().for_each(|progress| *progress = Progress::Unknown);
@@ -91,6 +93,7 @@ impl History {
         }
         self.next = Some(*next);
         self.ended = *ended;
+        self.in_doubt.clear();
         for id in retained {
             self.set(*id, Progress::Committed);
         }
@@ -154,9 +157,12 @@ impl History {
         checkpoint: Option<(CheckpointId, Progress)>,
         dropped: &[CheckpointId],
     ) -> Announced {
-        let was = |id: &CheckpointId| self.checkpoints.get(id) == Some(&Progress::Committed);
-        let dropped = dropped.iter().filter(|id| was(id)).copied().collect::<Vec<_>>();
-        for id in &dropped {
+        let was = |id: &CheckpointId| {
+            let before = self.checkpoints.get(id).copied();
+            before.filter(|before| matches!(before, Progress::Committed | Progress::Unknown))
+        };
+        let dropped = dropped.iter().filter_map(|id| Some((*id, was(id)?))).collect::<Vec<_>>();
+        for (id, _) in &dropped {
             self.set(*id, Progress::Unknown);
         }
         Announced { checkpoint, dropped, was_fenced: self.is_fenced }
@@ -175,10 +181,12 @@ impl History {
                 if was_fenced {
                     return Err(breach(Rule::FencedIsFinal, "success, after an earlier call was fenced"));
                 }
-                for id in dropped {
+                for (id, _) in dropped {
+                    self.in_doubt.remove(&id);
                     self.set(id, Progress::Dropped);
                 }
                 let Some((id, before)) = checkpoint else { return Ok(()) };
+                self.in_doubt.remove(&id);
                 self.set(id, if is_savepoint { Progress::Published } else { Progress::Committed });
                 match before {
                     Progress::Begun | Progress::Unknown | Progress::Discarded => Ok(()),
@@ -188,12 +196,23 @@ impl History {
                 }
             }
             Err(error) => {
-                if !matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced) {
-                    for id in dropped {
-                        self.set(id, Progress::Committed);
+                let is_known = !matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced);
+                let dropped = dropped.into_iter().map(|(id, before)| (id, before, Progress::Committed));
+                let checkpoint = checkpoint.map(|(id, before)| (id, before, Progress::Begun));
+                for (id, before, untouched) in dropped.chain(checkpoint) {
+                    // Another call that ran at the same time may have settled it, or have ended without a result.
+                    match self.checkpoints.get(&id) {
+                        Some(Progress::Unknown) if is_known && !self.in_doubt.contains(&id) => {
+                            self.set(id, before)
+                        }
+                        Some(now) if !is_known && *now == untouched => self.set(id, Progress::Unknown),
+                        _ => {}
                     }
-                    if let Some((id, before)) = checkpoint {
-                        self.set(id, before);
+                    if !is_known {
+                        self.in_doubt.insert(id);
+                        if self.in_doubt.len() > REMEMBERED {
+                            self.in_doubt.pop_first();
+                        }
                     }
                 }
                 Ok(())
@@ -272,6 +291,81 @@ impl History {
         self.checkpoints.insert(checkpoint, progress);
         if self.checkpoints.len() > REMEMBERED {
             self.forgotten = self.checkpoints.pop_first().map(|(id, _)| id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: CheckpointId = CheckpointId::new(1);
+    const TWO: CheckpointId = CheckpointId::new(2);
+
+    fn claim(retained: &[CheckpointId]) -> Claim {
+        Claim { retained: retained.to_vec(), next: CheckpointId::new(9), ended: None, left: vec![] }
+    }
+
+    fn error(kind: ErrorKind) -> StorageError {
+        StorageError::new(kind, "commit", "checkpoint 2")
+    }
+
+    /// A checkpoint that exists, and two commits of the next one that run at the same time and drop it.
+    fn two_at_once() -> (History, [Announced; 2]) {
+        let mut history = History::default();
+        history.claimed(&claim(&[ONE])).unwrap();
+        history.begun(TWO).unwrap();
+        let announced = [(); 2].map(|()| history.committing(TWO, &[ONE]).unwrap());
+        (history, announced)
+    }
+
+    #[test]
+    fn who_lost_a_race_does_not_undo_what_the_winner_did() {
+        for first_wins in [true, false] {
+            for winner_ends_first in [true, false] {
+                let (mut history, [first, second]) = two_at_once();
+                let (winner, loser) = if first_wins { (first, second) } else { (second, first) };
+                let lost = error(ErrorKind::AlreadyExists);
+                let mut loser = Some(loser);
+                if !winner_ends_first {
+                    history.settled(loser.take().unwrap(), false, Err(&lost)).unwrap();
+                }
+                history.settled(winner, false, Ok(())).unwrap();
+                if let Some(loser) = loser {
+                    history.settled(loser, false, Err(&lost)).unwrap();
+                }
+                let context = format!("the first wins: {first_wins}, ends first: {winner_ends_first}");
+                history.claimed(&claim(&[TWO])).unwrap_or_else(|breach| panic!("{context}: {breach:?}"));
+                assert_eq!(history.discarding(TWO).unwrap_err().rule, Rule::CompletedIsKept, "{context}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_that_is_known_settles_no_other_call() {
+        for (first_is_known, known_ends_first) in [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let (mut history, [first, second]) = two_at_once();
+            let (known, unknown) = if first_is_known { (first, second) } else { (second, first) };
+            let mut known = Some(known);
+            let full = error(ErrorKind::NoSpace);
+            if known_ends_first {
+                history.settled(known.take().unwrap(), false, Err(&full)).unwrap();
+            }
+            history.settled(unknown, false, Err(&error(ErrorKind::OutcomeUnknown))).unwrap();
+            if let Some(known) = known {
+                history.settled(known, false, Err(&full)).unwrap();
+            }
+            let context = format!("the first is known: {first_is_known}, ends first: {known_ends_first}");
+            for checkpoint in [ONE, TWO] {
+                assert_eq!(
+                    history.discarding(checkpoint).unwrap_err().rule,
+                    Rule::CompletedIsKept,
+                    "{context}"
+                );
+            }
+            // Whichever it was.
+            history.claimed(&claim(&[TWO])).unwrap_or_else(|breach| panic!("{context}: {breach:?}"));
         }
     }
 }

@@ -92,7 +92,9 @@ impl CompletedLocation for DirectoryLocation {
             StateDirectory::Shared => {
                 StateDirectory::Foreign(self.beside(layout::shared_name()).ok()?.address().into())
             }
-            StateDirectory::Foreign(address) => StateDirectory::Foreign(Arc::clone(address)),
+            StateDirectory::Foreign(address) if self.roots.contains(address) => file.directory.clone(),
+            // It cannot be read from here either.
+            StateDirectory::Foreign(_) => return None,
             // The tasks that look after it are those of the other job.
             StateDirectory::TaskOwned => return None,
         };

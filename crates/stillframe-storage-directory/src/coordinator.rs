@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use stillframe_metadata as metadata;
 use stillframe_model::{
     CheckpointId, Crc32c, JobStatus, LocationReference, Pointer, StateDirectory, StateFile,
 };
@@ -152,14 +153,23 @@ impl CoordinatorStorage for DirectoryCoordinator {
         ownership: Ownership,
     ) -> Result<Claim, StorageError> {
         let is_owned = ownership == Ownership::Taken;
+        let pointer = snapshot.pointer().as_str();
+        if !is_owned && self.is_swept(pointer) {
+            return Err(StorageError::new(ErrorKind::InvalidPointer, "adopt snapshot", pointer).with_detail(
+                "it lies in the job's own directory, whose register does not know it, so a sweep takes it; claim it, or begin \
+                 with it under another job id",
+            ));
+        }
         let roots = [StateDirectory::Exclusive, StateDirectory::Shared].into_iter().filter_map(|directory| {
             match snapshot.foreign(&StateFile { directory, name: layout::metadata() })?.directory {
                 StateDirectory::Foreign(address) => Some(Root { address: address.to_string(), is_owned }),
                 _ => None,
             }
         });
-        let roots: Vec<_> = roots.filter(|_| ownership != Ownership::Unclaimed).collect();
         let metadata = snapshot.metadata().await?;
+        // What it refers to elsewhere belongs to a third job, or to one before that, and stays there.
+        let further = further_roots(&*snapshot, &metadata);
+        let roots = roots.chain(further).filter(|_| ownership != Ownership::Unclaimed).collect();
         let taken = is_owned.then(|| Retained {
             checkpoint,
             location: Some(snapshot.pointer().as_str().to_owned()),
@@ -233,6 +243,13 @@ impl CoordinatorStorage for DirectoryCoordinator {
 }
 
 impl DirectoryCoordinator {
+    /// Whether a sweep of this job goes through the directory at this address, and takes what is not retained.
+    fn is_swept(&self, address: &str) -> bool {
+        let job = self.0.blobs.locate(&layout::job(self.0.job));
+        let name = address.strip_prefix(&job).and_then(|below| below.strip_prefix('/'));
+        name.is_some_and(|name| layout::parse_checkpoint(name).is_some())
+    }
+
     /// Removes the shared files that were written for a checkpoint which nobody ever completed.
     async fn remove_shared_of(&self, checkpoint: CheckpointId) -> Result<(), StorageError> {
         let shared = layout::shared(self.0.job);
@@ -268,6 +285,20 @@ impl DirectoryCoordinator {
             )),
         }
     }
+}
+
+/// The directories elsewhere to which a snapshot refers and may do so. What cannot be decoded refers to nothing, and whoever
+/// wants to restore it is told so.
+fn further_roots(snapshot: &dyn CompletedLocation, bytes: &[u8]) -> BTreeSet<Root> {
+    let Ok(content) = metadata::decode(bytes) else { return BTreeSet::new() };
+    let subtasks = content.operators.values().flat_map(|operator| &operator.subtasks);
+    let files = subtasks.flat_map(|subtask| subtask.handles()).filter_map(|handle| handle.file());
+    let elsewhere = files.filter(|file| matches!(file.directory, StateDirectory::Foreign(_)));
+    let roots = elsewhere.filter_map(|file| match snapshot.foreign(file)?.directory {
+        StateDirectory::Foreign(address) => Some(Root { address: address.to_string(), is_owned: false }),
+        _ => None,
+    });
+    roots.collect()
 }
 
 async fn publish(place: &Place, metadata: Bytes) -> Result<(), StorageError> {

@@ -1,12 +1,13 @@
 //! Which files the retained checkpoints consist of, as their metadata says.
 
 use crate::completed::METADATA_LIMIT;
+use crate::layout;
 use crate::register::Retained;
 use crate::storage::JobDirectory;
 use crate::tenure::View;
 use std::collections::{BTreeMap, BTreeSet};
 use stillframe_metadata as metadata;
-use stillframe_model::{Crc32c, Name, StateDirectory};
+use stillframe_model::{CheckpointMetadata, Crc32c, Name, StateDirectory, StateFile};
 use stillframe_storage::{ErrorKind, StorageError};
 
 /// The names that are needed in each directory, by the directory's address.
@@ -52,15 +53,10 @@ impl Live {
             let content = metadata::decode(&bytes).map_err(|error| {
                 StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str()).with_source(error)
             })?;
-            let subtasks = content.operators.values().flat_map(|operator| &operator.subtasks);
-            for file in subtasks.flat_map(|subtask| subtask.handles()).filter_map(|handle| handle.file()) {
-                let directory = match &file.directory {
-                    StateDirectory::Exclusive => address.clone(),
-                    StateDirectory::Shared => directory.shared_of(one)?,
-                    StateDirectory::TaskOwned => continue,
-                    StateDirectory::Foreign(address) => address.to_string(),
-                };
-                live.0.entry(directory).or_default().insert(file.name.clone());
+            // A snapshot that was taken over may lie where a sweep looks, which would not know its metadata otherwise.
+            live.0.entry(address.clone()).or_default().insert(layout::metadata());
+            for (directory, name) in files_of(directory, one.location.as_deref(), &address, &content) {
+                live.0.entry(directory).or_default().insert(name);
             }
         }
         Ok(live)
@@ -70,6 +66,25 @@ impl Live {
     pub(crate) fn at(&self, address: &str) -> BTreeSet<Name> {
         self.0.get(address).cloned().unwrap_or_default()
     }
+}
+
+/// The files to which the metadata of a checkpoint at this address refers, each with the address of its directory, but for
+/// those that tasks look after themselves. `location` is what the register says of where the checkpoint lies.
+pub(crate) fn files_of(
+    directory: &JobDirectory,
+    location: Option<&str>,
+    address: &str,
+    content: &CheckpointMetadata,
+) -> BTreeSet<(String, Name)> {
+    let subtasks = content.operators.values().flat_map(|operator| &operator.subtasks);
+    let files = subtasks.flat_map(|subtask| subtask.handles()).filter_map(|handle| handle.file());
+    let place = |file: &StateFile| match &file.directory {
+        StateDirectory::Exclusive => Some(address.to_owned()),
+        StateDirectory::Shared => Some(directory.shared_of(location)),
+        StateDirectory::TaskOwned => None,
+        StateDirectory::Foreign(address) => Some(address.to_string()),
+    };
+    files.filter_map(|file| Some((place(file)?, file.name.clone()))).collect()
 }
 
 /// Whether metadata is what the register says that it is.

@@ -32,6 +32,8 @@ struct Script {
     operations: Vec<&'static str>,
     /// The operation that fails, counted from 0.
     failing: Option<usize>,
+    /// Whether every operation fails.
+    is_out: bool,
     /// The operation that never returns.
     hanging: Option<usize>,
     /// Whether every operation lets others go first.
@@ -94,6 +96,11 @@ impl Medium {
         script.failing = Some(script.operations.len() + number);
     }
 
+    /// Makes every operation fail from now on, or none any more.
+    pub(crate) fn outage(&self, begins: bool) {
+        self.script().is_out = begins;
+    }
+
     /// Makes the operation with this number hang, counted from 0 and from now on.
     pub(crate) fn hang_at(&self, number: usize) {
         let mut script = self.script();
@@ -121,7 +128,7 @@ impl Medium {
             let mut script = self.script();
             let number = Some(script.operations.len());
             script.operations.push(operation);
-            (script.failing == number, script.hanging == number, script.yields)
+            (script.is_out || script.failing == number, script.hanging == number, script.yields)
         };
         if yields {
             yield_once().await;

@@ -3,6 +3,8 @@
 use crate::completed::DirectoryLocation;
 use crate::layout;
 use crate::place::{Place, has_metadata};
+use crate::register::Retained;
+use crate::register::store::RegisterStore;
 use crate::seam::BlobStores;
 use std::sync::Arc;
 use stillframe_model::Pointer;
@@ -25,7 +27,8 @@ pub(crate) async fn resolve(
     let place = Place { blobs: stores.at(directory)?, directory: BlobPath::root() };
     let entries = place.list().await?;
     if has_metadata(&entries) {
-        return Ok(Arc::new(DirectoryLocation::new(place, Arc::clone(stores), Arc::from([]))));
+        let roots = roots_of(&**stores, &place.address()).await.unwrap_or_default();
+        return Ok(Arc::new(DirectoryLocation::new(place, Arc::clone(stores), roots)));
     }
     // The text may be relative, which helps nobody who does not know where it was given; the address is not.
     let address = place.address();
@@ -49,6 +52,22 @@ fn directory_of(text: &str) -> &str {
         None if trimmed == layout::METADATA => ".",
         _ => trimmed,
     }
+}
+
+/// The directories of others that a checkpoint may refer to, as the register says that lies beside it and retains it. Without
+/// them nobody but its own job could restore a checkpoint that goes on with a claimed snapshot, and that job may have ended.
+///
+/// `None` for a savepoint, for a checkpoint that was moved, and where the register cannot be read, for whatever reason: then
+/// it may refer to nothing elsewhere. Its metadata alone is no reason to read anything outside its directory.
+async fn roots_of(stores: &dyn BlobStores, address: &str) -> Option<Arc<[Arc<str>]>> {
+    let (above, checkpoint) = address.rsplit_once('/')?;
+    let (directory, job) = above.rsplit_once('/')?;
+    let (job, checkpoint) = (job.parse().ok()?, layout::parse_checkpoint(checkpoint)?);
+    let blobs = stores.at(if directory.is_empty() { "/" } else { directory }).ok()?;
+    let entry = RegisterStore { job, blobs }.newest().await.ok()??;
+    let is_it = |one: &Retained| one.checkpoint == checkpoint && one.location.is_none();
+    let is_retained = entry.job == job && entry.retained.iter().any(is_it);
+    is_retained.then(|| entry.roots.iter().map(|root| root.address.as_str().into()).collect())
 }
 
 /// Whether an empty directory exists, which a blob store by itself cannot tell from none. Only chooses

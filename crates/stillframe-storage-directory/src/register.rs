@@ -14,7 +14,7 @@
 //!              claim                     reclaim
 //!   nothing ──────────► owns, at epoch ─────────► owns, at epoch + 1
 //!                         │    ▲   │
-//!                  append │    └───┘ Committed, Refused, Invalid
+//!         append, confirm │    └───┘ Committed, Claimed, Refused, Invalid
 //!                         ▼
 //!                   Fenced, Corrupt, Foreign: for good
 //! ```

@@ -101,11 +101,11 @@ impl JobDirectory {
         }
     }
 
-    /// The address of the directory that a checkpoint of the register shares with those beside it.
-    pub(crate) fn shared_of(&self, one: &Retained) -> Result<String, StorageError> {
-        match &one.location {
-            None => Ok(self.blobs.locate(&layout::shared(self.job))),
-            Some(address) => Ok(layout::shared_beside(address)),
+    /// The address of the directory that a checkpoint of the register shares with those beside it, by its location there.
+    pub(crate) fn shared_of(&self, location: Option<&str>) -> String {
+        match location {
+            None => self.blobs.locate(&layout::shared(self.job)),
+            Some(address) => layout::shared_beside(address),
         }
     }
 

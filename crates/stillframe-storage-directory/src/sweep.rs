@@ -1,13 +1,15 @@
 //! What earlier runs left behind: each object is judged by its name and by what the retained checkpoints need.
 
-use crate::disposal;
+use crate::completed::METADATA_LIMIT;
 use crate::layout;
-use crate::live::Live;
+use crate::live::{Live, files_of, verify};
 use crate::place::Place;
+use crate::register::Retained;
 use crate::storage::JobDirectory;
 use crate::tenure::View;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use stillframe_metadata as metadata;
 use stillframe_model::{CheckpointId, Name};
 use stillframe_storage::{BlobEntry, BlobPath, StorageError, Sweep, SweepMode, Swept, Verdict};
 
@@ -47,14 +49,13 @@ impl Sweeper<'_> {
                 continue;
             }
             let place = self.directory.place_of(&one)?;
-            let object = place.address();
             if !place.list().await?.is_empty() {
-                if self.mode == SweepMode::Remove {
-                    disposal::dispose(&place, &self.live.at(&object)).await?;
-                }
-                self.sweep.found.push(Swept { object, verdict: Verdict::Unreferenced });
+                self.contents(&place, Some(&one)).await?;
+            } else if self.mode == SweepMode::Remove {
+                place.blobs.delete_directory(&place.directory).await?;
             }
-            if self.mode == SweepMode::Remove {
+            // As long as others need something there, the register has to say where that is.
+            if self.mode == SweepMode::Remove && self.live.at(&place.address()).is_empty() {
                 self.directory.tenure.removed(one.checkpoint).await?;
             }
         }
@@ -92,15 +93,16 @@ impl Sweeper<'_> {
                 Some(_) => Verdict::Register,
                 None => Verdict::Foreign,
             };
-            self.judge(&layout::markers(job), &entry, verdict).await?;
+            self.judge(&self.here(layout::markers(job)), &entry, verdict).await?;
         }
         for entry in self.list(&layout::entries(job)).await? {
             let verdict = match layout::parse_number(&entry.name) {
+                Some(_) if entry.is_directory => Verdict::Foreign,
                 Some(number) if self.view.garbage.contains(&number) => Verdict::Superseded,
                 Some(_) => Verdict::Register,
                 None => Verdict::Foreign,
             };
-            self.judge(&layout::entries(job), &entry, verdict).await?;
+            self.judge(&self.here(layout::entries(job)), &entry, verdict).await?;
         }
         Ok(())
     }
@@ -111,11 +113,12 @@ impl Sweeper<'_> {
         for entry in self.list(&path).await? {
             let verdict = match layout::parse_shared_state(&entry.name) {
                 _ if is_in(&needed, &entry) => Verdict::Retained,
+                Some(_) if entry.is_directory => Verdict::Foreign,
                 Some(checkpoint) if checkpoint.get() < self.view.own => Verdict::Unreferenced,
                 Some(_) => Verdict::InProgress,
                 None => Verdict::Foreign,
             };
-            self.judge(&path, &entry, verdict).await?;
+            self.judge(&self.here(path.clone()), &entry, verdict).await?;
         }
         Ok(())
     }
@@ -124,7 +127,7 @@ impl Sweeper<'_> {
         for entry in self.list(&path).await? {
             let is_ours = layout::is_task_owned_state(&entry.name);
             let verdict = if is_ours { Verdict::TaskOwned } else { Verdict::Foreign };
-            self.judge(&path, &entry, verdict).await?;
+            self.judge(&self.here(path.clone()), &entry, verdict).await?;
         }
         Ok(())
     }
@@ -138,39 +141,84 @@ impl Sweeper<'_> {
                 .push(Swept { object: self.directory.blobs.locate(&path), verdict: Verdict::InProgress });
             return Ok(());
         }
-        let needed = self.live.at(&self.directory.blobs.locate(&path));
-        let entries = self.list(&path).await?;
-        let mut stays = is_retained;
-        // Metadata goes before the state that it refers to, so that an interruption leaves nothing that looks complete. It
-        // may have gone already, at the hands of somebody who was interrupted before that was durable.
-        let (metadata, rest): (Vec<_>, Vec<_>) =
-            entries.iter().partition(|entry| entry.name == layout::METADATA && !entry.is_directory);
-        for entry in metadata {
-            let is_needed = is_retained || is_in(&needed, entry);
-            let verdict = if is_needed { Verdict::Retained } else { Verdict::Unreferenced };
-            stays |= is_needed;
-            self.judge(&path, entry, verdict).await?;
-        }
-        if !is_retained && self.mode == SweepMode::Remove {
-            self.directory.blobs.settle(&path).await?;
-        }
-        for entry in rest {
-            let verdict = match layout::parse_state(&entry.name) {
-                _ if is_in(&needed, entry) => Verdict::Retained,
-                Some(_) if !entry.is_directory => Verdict::Unreferenced,
-                _ => Verdict::Foreign,
-            };
-            stays |= !verdict.is_orphan();
-            self.judge(&path, entry, verdict).await?;
-        }
-        if !stays {
-            let object = self.directory.blobs.locate(&path);
-            if self.mode == SweepMode::Remove {
-                self.directory.blobs.delete_directory(&path).await?;
-            }
-            self.sweep.found.push(Swept { object, verdict: Verdict::Unreferenced });
+        let place = self.here(path);
+        if is_retained { self.retained(&place).await } else { self.contents(&place, None).await }
+    }
+
+    /// The directory of a checkpoint that the job retains.
+    async fn retained(&mut self, place: &Place) -> Result<(), StorageError> {
+        let needed = self.live.at(&place.address());
+        for entry in place.list().await? {
+            self.judge(place, &entry, verdict_in(&needed, &entry)).await?;
         }
         Ok(())
+    }
+
+    /// The directory of a checkpoint that the job does not retain, or has given up where it lay when it was taken over.
+    async fn contents(&mut self, place: &Place, given_up: Option<&Retained>) -> Result<(), StorageError> {
+        let needed = self.live.at(&place.address());
+        let mut stays = false;
+        // Metadata goes before the state that it refers to, so that an interruption leaves nothing that looks complete. It
+        // may have gone already, at the hands of somebody who was interrupted before that was durable.
+        let entries = place.list().await?;
+        let (metadata, rest): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.name == layout::METADATA && !entry.is_directory);
+        let mut alone = BTreeSet::new();
+        for entry in metadata {
+            let is_needed = is_in(&needed, entry);
+            if let Some(one) = given_up.filter(|_| !is_needed) {
+                alone = self.only_of(place, one).await;
+            }
+            let verdict = if is_needed { Verdict::Retained } else { Verdict::Unreferenced };
+            stays |= is_needed;
+            self.judge(place, entry, verdict).await?;
+        }
+        if self.mode == SweepMode::Remove {
+            place.blobs.settle(&place.directory).await?;
+        }
+        for (address, name) in alone {
+            let blobs = self.directory.store_at(&address)?;
+            let entry = BlobEntry { name: name.as_str().to_owned(), is_directory: false };
+            let place = Place { blobs, directory: BlobPath::root() };
+            self.judge(&place, &entry, Verdict::Unreferenced).await?;
+        }
+        for entry in rest {
+            let verdict = verdict_in(&needed, entry);
+            stays |= !verdict.is_orphan();
+            self.judge(place, entry, verdict).await?;
+        }
+        if !stays {
+            if self.mode == SweepMode::Remove {
+                place.blobs.delete_directory(&place.directory).await?;
+            }
+            self.sweep.found.push(Swept { object: place.address(), verdict: Verdict::Unreferenced });
+        }
+        Ok(())
+    }
+
+    /// What a claimed snapshot that goes refers to outside of its directory, and nobody else does. No sweep goes through the
+    /// directories of others: the snapshot's own metadata alone knows which of the files there were this job's.
+    async fn only_of(&self, place: &Place, one: &Retained) -> BTreeSet<(String, Name)> {
+        let (address, shared) = (place.address(), self.directory.shared_of(None));
+        // What cannot be read, or is not what was claimed, says nothing. The files that it may have meant stay.
+        let read = place.blobs.read(&place.metadata(), METADATA_LIMIT).await;
+        let read = read.and_then(|bytes| verify(one, bytes, &address)).ok();
+        let Some(content) = read.and_then(|bytes| metadata::decode(&bytes).ok()) else {
+            return BTreeSet::new();
+        };
+        let mut files = files_of(self.directory, one.location.as_deref(), &address, &content);
+        files.retain(|(at, name)| {
+            let is_ours = layout::parse_state(name.as_str()).is_some()
+                || layout::parse_shared_state(name.as_str()).is_some();
+            let is_swept_anyway = *at == address || *at == shared;
+            is_ours && !is_swept_anyway && self.view.owns(at) && !self.live.at(at).contains(name)
+        });
+        files
+    }
+
+    /// A directory of the job's own store.
+    fn here(&self, directory: BlobPath) -> Place {
+        Place { blobs: Arc::clone(&self.directory.blobs), directory }
     }
 
     fn foreign(&mut self, parent: &BlobPath, entry: &BlobEntry) -> Result<(), StorageError> {
@@ -181,11 +229,10 @@ impl Sweeper<'_> {
 
     async fn judge(
         &mut self,
-        parent: &BlobPath,
+        place: &Place,
         entry: &BlobEntry,
         verdict: Verdict,
     ) -> Result<(), StorageError> {
-        let place = Place { blobs: Arc::clone(&self.directory.blobs), directory: parent.clone() };
         if verdict.is_orphan()
             && self.mode == SweepMode::Remove
             && let Ok(name) = Name::new(entry.name.as_str())
@@ -199,6 +246,15 @@ impl Sweeper<'_> {
 
     async fn list(&self, path: &BlobPath) -> Result<Vec<BlobEntry>, StorageError> {
         self.directory.blobs.list(path).await
+    }
+}
+
+/// What is to be said of something in a checkpoint's directory, whoever needs which of its files.
+fn verdict_in(needed: &BTreeSet<Name>, entry: &BlobEntry) -> Verdict {
+    match layout::parse_state(&entry.name) {
+        _ if is_in(needed, entry) => Verdict::Retained,
+        Some(_) if !entry.is_directory => Verdict::Unreferenced,
+        _ => Verdict::Foreign,
     }
 }
 

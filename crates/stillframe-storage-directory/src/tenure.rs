@@ -55,14 +55,26 @@ impl Tenure {
     /// Takes the job over, or says what there is for one who has it.
     pub(crate) async fn claim(&self, token: u128) -> Result<Claim, StorageError> {
         let mut state = self.state.lock().await;
-        if let State::Unclaimed = &*state {
-            let held = self.begin(&mut state, token).await?;
-            *state = State::Holding(Box::new(held));
+        match &*state {
+            State::Unclaimed => {
+                let held = self.begin(&mut state, token).await?;
+                *state = State::Holding(Box::new(held));
+            }
+            // Somebody may have taken the job over since, of which nobody here needs to have heard. What this coordinator
+            // knows would be old then, and whoever goes on from it undoes what the other has prepared.
+            State::Holding(_) => self.confirm(&mut state).await?,
+            State::Stopped { .. } => {}
         }
         let held = self.held(&mut state)?;
         let head = head(&held.register)?;
         Ok(Claim {
             retained: head.retained.iter().map(|one| one.checkpoint).collect(),
+            taken: head
+                .retained
+                .iter()
+                .filter(|one| one.location.is_some())
+                .map(|one| one.checkpoint)
+                .collect(),
             next: held.used.next(),
             ended: head.ended,
             left: head
@@ -102,6 +114,20 @@ impl Tenure {
                 floor: entry.sequence,
             }),
             Ok(_) => Err(unexpected("claim", *job)),
+            Err(failed) => Err(stop(state, failed)),
+        }
+    }
+
+    async fn confirm(&self, state: &mut State) -> Result<(), StorageError> {
+        let held = self.held(state)?;
+        // A look that fails changes nothing.
+        let mut register = held.register.clone();
+        let step = register.confirm();
+        match self.store.drive(&mut register, step).await {
+            Ok(_) => {
+                held.register = register;
+                Ok(())
+            }
             Err(failed) => Err(stop(state, failed)),
         }
     }
@@ -225,9 +251,13 @@ impl Tenure {
     pub(crate) async fn removed(&self, checkpoint: CheckpointId) -> Result<(), StorageError> {
         let mut state = self.state.lock().await;
         let held = self.held(&mut state)?;
-        held.gone.insert(checkpoint);
         held.giving_up.remove(&checkpoint);
-        let entries = head(&held.register)?.sequence.saturating_sub(held.floor);
+        let head_now = head(&held.register)?;
+        let entries = head_now.sequence.saturating_sub(held.floor);
+        // Only of those that the register still names as dropped, so that it is a few, however long the job runs.
+        let is_named = |id: &CheckpointId| head_now.dropped.iter().any(|one| one.checkpoint == *id);
+        held.gone.insert(checkpoint);
+        held.gone.retain(is_named);
         if entries < ENTRIES_PER_EPOCH {
             return Ok(());
         }
@@ -389,4 +419,33 @@ fn stop(state: &mut State, failed: Failed) -> StorageError {
 fn unexpected(operation: &'static str, job: JobId) -> StorageError {
     StorageError::new(ErrorKind::Other, operation, job.to_string())
         .with_detail("the register answered another question")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BlobStores;
+    use crate::map_store::Medium;
+    use futures_executor::block_on;
+    use stillframe_model::Crc32c;
+
+    #[test]
+    fn what_is_remembered_of_removed_checkpoints_does_not_grow() {
+        let tenure = Tenure::new(JobId::from_bytes([1; 16]), Medium::default().at("/c").unwrap());
+        block_on(tenure.claim(1)).unwrap();
+        let mut before = None;
+        for number in 1..=100 {
+            let checkpoint = CheckpointId::new(number);
+            block_on(tenure.reserve(checkpoint)).unwrap();
+            let one = Retained { checkpoint, location: None, len: 1, checksum: Crc32c(0) };
+            let dropped: Vec<_> = before.replace(checkpoint).into_iter().collect();
+            block_on(tenure.commit(one, &dropped)).unwrap();
+            for dropped in dropped {
+                block_on(tenure.removed(dropped)).unwrap();
+            }
+            let state = block_on(tenure.state.lock());
+            let State::Holding(held) = &*state else { panic!("{state:?}") };
+            assert!(held.gone.len() <= 1 && held.giving_up.is_empty(), "{held:?}");
+        }
+    }
 }

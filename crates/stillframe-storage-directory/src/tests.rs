@@ -1,5 +1,6 @@
 //! What this crate promises beyond the conformance cases: the layout, pointers, the register and foreign files.
 
+mod adoption;
 mod register;
 
 use crate::map_store::Medium;
@@ -49,7 +50,7 @@ fn fresh_of_whole_objects() -> Subject {
 }
 
 fn subject(medium: Medium) -> Subject {
-    let (same, residue, foreign, damaged) = (medium.clone(), medium.clone(), medium.clone(), medium.clone());
+    let [same, residue, foreign, damaged, moved, failing] = [(); 6].map(|()| medium.clone());
     let put = move |job, checkpoint| {
         let name = format!("/c/{job}/chk-{checkpoint}/notes.txt");
         foreign.put(&name, b"somebody's");
@@ -61,12 +62,23 @@ fn subject(medium: Medium) -> Subject {
         bytes[middle] ^= 1;
         damaged.replace(name, bytes);
     };
+    let relocate = move |pointer: &Pointer| {
+        for from in moved.files() {
+            if let Some(name) = from.strip_prefix(pointer.as_str()) {
+                moved.replace(&format!("/moved{name}"), moved.content(&from).expect("it is there"));
+                moved.remove(&from);
+            }
+        }
+        Pointer::new("/moved")
+    };
     Subject::new(Arc::new(Mapped(medium)), move |_| Ok(Arc::new(Mapped(same.clone()))))
         .with_residue(move || residue.files().into_iter().filter(|name| !name.contains("/_ctl/")).collect())
         .with_metadata(|metadata| stillframe_metadata::encode(metadata).expect("it is small").into())
         .with_savepoint_target("/asked/for")
         .with_foreign(put)
         .with_damage(damage)
+        .with_relocation(relocate)
+        .with_outage(move |begins| failing.outage(begins))
 }
 
 mod conformance {

@@ -86,11 +86,15 @@ impl Directories {
         self.anchor(parent)?;
         match self.try_sync(parent)? {
             Ok(()) => {}
-            // Where we may not even look into the directory we cannot have created anything in it either.
+            // Where we may not even look into the directory we cannot have created anything in it either. And some
+            // directories are nowhere on a disk, such as those of an automounter: they know no fsync (EINVAL), and what
+            // is below them does not depend on one.
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                    io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::ReadOnlyFilesystem
+                        | io::ErrorKind::InvalidInput
                 ) =>
             {
                 self.lock().doubtful.remove(parent);

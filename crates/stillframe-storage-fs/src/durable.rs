@@ -19,7 +19,7 @@ use stillframe_storage::{ErrorKind, StorageError};
 pub enum Renamed {
     /// The file has its new name now, and only that.
     Moved,
-    /// It had it before this call: the old name was gone and the new one there.
+    /// It had it before this call: the new name was there, and the old one gone or the same.
     AlreadyDone,
 }
 
@@ -66,7 +66,8 @@ pub(crate) fn rename_on(directories: &Directories, from: &Path, to: &Path) -> Re
         Ok(()) => true,
         Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
             match (identity(directories, from)?, identity(directories, to)?) {
-                (Some(from), Some(to)) if from == to => true,
+                // Of a file with one name, none may go.
+                (Some(one), Some(other)) if one == other => !is_one_name(directories, from, to)?,
                 (None, Some(_)) => false,
                 (None, None) => return Err(failed("rename", from, error)),
                 (Some(_), _) => {
@@ -99,6 +100,16 @@ fn identity(directories: &Directories, path: &Path) -> Result<Option<(u64, u64)>
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("look at", path, error)),
     }
+}
+
+/// Whether two paths lead to one entry of one directory, as they do where a directory has several paths.
+fn is_one_name(directories: &Directories, one: &Path, other: &Path) -> Result<bool, StorageError> {
+    if one.file_name() != other.file_name() {
+        return Ok(false);
+    }
+    // The directory itself, and not a link to it.
+    let directory = |path: &Path| identity(directories, &path.parent().unwrap_or(path).join("."));
+    Ok(directory(one)? == directory(other)?)
 }
 
 fn real() -> Directories {

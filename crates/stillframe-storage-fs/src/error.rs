@@ -39,6 +39,7 @@ fn kind(error: &io::Error) -> ErrorKind {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
         io::ErrorKind::FileTooLarge => ErrorKind::TooLarge,
+        io::ErrorKind::UnexpectedEof => ErrorKind::Corrupt,
         io::ErrorKind::NotADirectory
         | io::ErrorKind::IsADirectory
         | io::ErrorKind::InvalidFilename

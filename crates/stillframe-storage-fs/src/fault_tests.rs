@@ -4,17 +4,19 @@
 //! survives a loss of power, and the error names the file. A failure that means nothing, an interruption or a
 //! short transfer, is not noticed.
 
-use crate::LocalStores;
 use crate::disk::{Disk, DiskFile, DiskReader, Entry};
-use crate::simulation::{Coverage, Failing, FaultKind, SimDisk, SimEntropy};
+use crate::simulation::{Coverage, Failing, Fault, FaultKind, SimDisk, SimEntropy};
+use crate::{FileSystemCheckpointStorage, LocalStores};
 use bytes::Bytes;
+use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use futures_executor::block_on;
 use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use stillframe_model::{Durability, Name};
-use stillframe_storage::{BlobPath, BlobStore, ErrorKind, StorageError};
+use stillframe_model::{CheckpointId, Durability, JobId, Name};
+use stillframe_storage::{BlobPath, BlobStore, CheckpointStorage, ErrorKind, StateScope, StorageError};
 use stillframe_storage_directory::BlobStores;
 
 const OLD: &[u8] = b"what was there before";
@@ -275,16 +277,25 @@ fn without_durability_nothing_is_synced_and_everything_is_there() {
     assert!(disk.worst_case().files(Path::new("/")).is_empty(), "something was synced");
 }
 
+/// How a link is made.
+type Link = Arc<dyn Fn(&SimDisk, &Path, &Path) -> io::Result<()> + Send + Sync>;
+
 /// A disk on which something comes between when a link is made.
-#[derive(Debug)]
+#[derive(Clone)]
 struct Meddled {
     disk: SimDisk,
-    link: fn(&SimDisk, &Path, &Path) -> io::Result<()>,
+    link: Link,
+}
+
+impl fmt::Debug for Meddled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.disk.fmt(f)
+    }
 }
 
 impl Disk for Meddled {
     fn beneath(&self, _root: &Path) -> Arc<dyn Disk> {
-        Arc::new(Self { disk: self.disk.clone(), link: self.link })
+        Arc::new(self.clone())
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -325,9 +336,11 @@ impl Disk for Meddled {
 }
 
 /// A store on such a disk, with a directory to publish into.
-fn meddled(link: fn(&SimDisk, &Path, &Path) -> io::Result<()>) -> (SimDisk, Arc<dyn BlobStore>) {
+fn meddled(
+    link: impl Fn(&SimDisk, &Path, &Path) -> io::Result<()> + Send + Sync + 'static,
+) -> (SimDisk, Arc<dyn BlobStore>) {
     let disk = SimDisk::new();
-    let below = Meddled { disk: disk.clone(), link };
+    let below = Meddled { disk: disk.clone(), link: Arc::new(link) };
     let store = LocalStores::new().with_disk(Arc::new(below)).at("/data").unwrap();
     block_on(store.create_directory(&path(&["job"]))).unwrap();
     (disk, store)
@@ -357,4 +370,128 @@ fn a_file_that_was_cleared_away_before_it_got_its_name_is_written_again() {
     block_on(store.publish(&path(&["job", "_metadata"]), Bytes::from_static(NEW))).unwrap();
     assert_eq!(disk.worst_case().content(Path::new("/data/job/_metadata")).unwrap(), NEW);
     assert_eq!(disk.files(Path::new("/")), [Path::new("/data/job/_metadata")]);
+}
+
+fn failed_link() -> io::Result<()> {
+    Err(rustix::io::Errno::IO.into())
+}
+
+#[test]
+fn a_link_without_a_clear_answer_is_looked_for() {
+    let marker = path(&["job", "_metadata"]);
+    let file = Path::new("/data/job/_metadata");
+    // It was made.
+    let (disk, store) = meddled(|disk, from, to| disk.hard_link(from, to).and_then(|()| failed_link()));
+    block_on(store.publish(&marker, Bytes::from_static(NEW))).unwrap();
+    assert_eq!(disk.worst_case().content(file).unwrap(), NEW);
+    assert_eq!(disk.files(Path::new("/")), [file]);
+
+    // It was not made, and cannot be made any more: the name under which the file was known is gone.
+    let (disk, store) = meddled(|_, _, _| failed_link());
+    let error = block_on(store.publish(&marker, Bytes::from_static(NEW))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(disk.files(Path::new("/")).is_empty());
+
+    // Somebody else made his.
+    let (disk, store) = meddled(|disk, _, to| {
+        disk.create_new(to)?;
+        failed_link()
+    });
+    let error = block_on(store.publish(&marker, Bytes::from_static(NEW))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(disk.files(Path::new("/")), [file]);
+
+    // Nobody can tell, as nothing answers any more.
+    for is_made in [true, false] {
+        let (disk, store) = meddled(move |disk, from, to| {
+            if is_made {
+                disk.hard_link(from, to)?;
+            }
+            disk.inject(Fault::sticky(FaultKind::Io, 1));
+            failed_link()
+        });
+        let error = block_on(store.publish(&marker, Bytes::from_static(NEW))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+        assert!(names(&error, file) && io_error(&error).is_some(), "{error:?}");
+        assert_eq!(disk.content(file).is_some(), is_made);
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_perhaps_by_ourselves_is_durable() {
+    // The link is made, asked for again, and whose it is cannot be seen: whoever now reads what is there may find his own words.
+    let (disk, store) = meddled(|disk, from, to| {
+        disk.hard_link(from, to)?;
+        disk.inject(Fault::once(FaultKind::Io, 1));
+        Err(io::ErrorKind::AlreadyExists.into())
+    });
+    let error = block_on(store.publish(&path(&["job", "_metadata"]), Bytes::from_static(NEW))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(disk.worst_case().content(Path::new("/data/job/_metadata")).unwrap(), NEW);
+}
+
+const JOB: JobId = JobId::from_bytes([0x44; 16]);
+
+#[test]
+fn what_may_be_complete_is_not_given_up() {
+    let open = |disk: Arc<dyn Disk>| {
+        let storage =
+            FileSystemCheckpointStorage::new("/c").unwrap().with_min_file_size_threshold(0).unwrap();
+        block_on(storage.with_disk(disk).open(JOB)).unwrap()
+    };
+    let (mut lost, mut is_whole) = (0, false);
+    while !is_whole {
+        lost += 1;
+        let disk = SimDisk::new();
+        let links = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&links);
+        // Behind a network: the link is made, its answer is lost, and nothing else goes wrong.
+        let link = move |disk: &SimDisk, from: &Path, to: &Path| {
+            disk.hard_link(from, to)?;
+            if counted.fetch_add(1, Ordering::Relaxed) + 1 == lost { failed_link() } else { Ok(()) }
+        };
+        let access = open(Arc::new(Meddled { disk: disk.clone(), link: Arc::new(link) }));
+        let mut reported = None;
+        let mut checkpoint = async |number: u64| -> Result<(), StorageError> {
+            let id = CheckpointId::new(number);
+            let location = access.coordinator().begin_checkpoint(id).await?;
+            let mut stream = access.worker().create(id, &location, StateScope::Exclusive).await?;
+            stream.write(Bytes::from(vec![7; 100])).await?;
+            let handle = stream.finish().await?.unwrap();
+            access.worker().sync(id, &location).await?;
+            let metadata = Bytes::from(format!("metadata of {id}"));
+            let dropped = reported.as_ref().map(|(before, _)| *before);
+            match access.coordinator().commit(id, &location, metadata, dropped.as_slice()).await {
+                Ok(_) => reported = Some((id, handle)),
+                // What a coordinator does whose checkpoint has failed.
+                Err(error) if !matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced) => {
+                    access.coordinator().discard(id, &location).await?;
+                }
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        };
+        let ran = block_on(async {
+            access.coordinator().claim().await?;
+            for number in 1..=3 {
+                checkpoint(number).await?;
+            }
+            Ok::<_, StorageError>(())
+        });
+        is_whole = links.load(Ordering::Relaxed) < lost;
+        assert!(ran.is_ok() || !is_whole, "{ran:?}");
+        let next = open(Arc::new(disk)).coordinator();
+        let retained = block_on(next.claim()).unwrap().retained;
+        let context = format!("the answer of link {lost} was lost: {ran:?}, {reported:?}, {retained:?}");
+        assert!(retained.last().copied() >= reported.as_ref().map(|(id, _)| *id), "{context}");
+        for id in retained {
+            let found =
+                block_on(next.open_checkpoint(id)).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_eq!(block_on(found.metadata()).unwrap(), format!("metadata of {id}"), "{context}");
+            if let Some((_, handle)) = reported.as_ref().filter(|(reported, _)| *reported == id) {
+                assert_eq!(block_on(found.read(handle)).unwrap(), vec![7; 100], "{context}");
+            }
+        }
+    }
+    assert!(lost > 8, "a claim has two links, and a checkpoint has two");
 }

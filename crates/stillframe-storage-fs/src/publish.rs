@@ -3,6 +3,7 @@
 use crate::directories::Directories;
 use crate::error::failed;
 use crate::volume::Volume;
+use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
 use stillframe_storage::{ErrorKind, StorageError};
@@ -20,8 +21,8 @@ const UNIQUE_DIGITS: usize = 32;
 ///
 /// # Errors
 /// `AlreadyExists` if the name is taken. `OutcomeUnknown` if the file is there but its directory could not be
-/// synced, so that a loss of power may or may not take it away. After any other error it is not there and
-/// never will be by this call.
+/// synced, so that a loss of power may or may not take it away; also if it may be there, for all that the file
+/// system says. After any other error it is not there and never will be by this call.
 pub(crate) fn publish(
     directories: &Directories,
     target: &Path,
@@ -53,7 +54,7 @@ fn try_publish(
     // the link would make all of them durable, but until it returns any part of them may be, in any order.
     let linked = write_durably(volume, &temporary, bytes)
         .and_then(|()| directories.sync(directory))
-        .and_then(|()| link(volume, &temporary, target).map_err(|error| failed("publish", target, error)));
+        .and_then(|()| link(directories, &temporary, target));
     // Whether the link exists or not, the temporary name has done its duty. If it cannot be removed, that is
     // not worth failing for: whoever removes the directory sweeps it.
     let _ = volume.remove_file(&temporary);
@@ -73,16 +74,65 @@ fn write_durably(volume: &Volume, path: &Path, bytes: &[u8]) -> Result<(), Stora
     file.sync().map_err(|error| failed("sync", path, error))
 }
 
-/// Gives the file its final name. A file system behind a network may have done that and lost the answer, so
-/// that it finds the name taken when it is asked again, by this very file.
-fn link(volume: &Volume, temporary: &Path, target: &Path) -> io::Result<()> {
-    match volume.hard_link(temporary, target) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let is_ours = || Ok::<_, io::Error>(volume.identity(temporary)? == volume.identity(target)?);
-            if is_ours().unwrap_or(false) { Ok(()) } else { Err(error) }
-        }
-        other => other,
+/// Gives the file its final name.
+///
+/// A file system behind a network may do that and lose the answer. Asked again, it finds the name taken, by this very
+/// file; or it gives an error that says neither what it did nor what it will still do. Whoever took that for a
+/// refusal would delete what the new name refers to.
+fn link(directories: &Directories, temporary: &Path, target: &Path) -> Result<(), StorageError> {
+    let volume = directories.volume();
+    let Err(error) = volume.hard_link(temporary, target) else { return Ok(()) };
+    let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
+    if !is_taken && is_refusal(&error) {
+        return Err(failed("publish", target, error));
     }
+    // As long as the temporary name stands, no other file has the identity of this one.
+    let ours = volume.identity(temporary);
+    match (&ours, volume.identity(target)) {
+        (Ok(ours), Ok(found)) if *ours == found => return Ok(()),
+        (Ok(_), Ok(_)) => {
+            return Err(failed("publish", target, io::ErrorKind::AlreadyExists.into()).with_source(error));
+        }
+        _ => {}
+    }
+    // Whoever is told that the name is taken reads what is there, and may find his own words: they must be durable then.
+    if is_taken && directories.sync(target.parent().unwrap_or(target)).is_ok() {
+        return Err(failed("publish", target, error));
+    }
+    // What has no name left cannot be given another one, however late the request arrives.
+    let is_gone = match volume.remove_file(temporary) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    let is_absent = || volume.identity(target).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if !is_taken && ours.is_ok() && is_gone && is_absent() {
+        return Err(failed("publish", target, error));
+    }
+    Err(StorageError::new(ErrorKind::OutcomeUnknown, "publish", target.display().to_string())
+        .with_detail(
+            "the file system gave no clear answer, and it could not be found out whether the name is there",
+        )
+        .with_source(failed("publish", target, error)))
+}
+
+/// Whether an error says that nothing was done, and nothing will be.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    let is_clear = matches!(
+        error.kind(),
+        K::NotFound
+            | K::PermissionDenied
+            | K::ReadOnlyFilesystem
+            | K::StorageFull
+            | K::QuotaExceeded
+            | K::TooManyLinks
+            | K::CrossesDevices
+            | K::InvalidFilename
+            | K::InvalidInput
+            | K::NotADirectory
+            | K::Unsupported
+    );
+    is_clear || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::LOOP))
 }
 
 /// Removes from a directory what publications left there whose process died. One that is under way begins again.

@@ -1,8 +1,10 @@
 //! What this storage promises beyond the conformance cases, on the real disk.
 
-use crate::FileSystemCheckpointStorage;
+mod subjects;
+
 use crate::durable::{self, Renamed};
-use crate::simulation::{Fault, FaultKind, SimDisk};
+use crate::simulation::SimDisk;
+use crate::{FileSystemCheckpointStorage, LocalStores};
 use bytes::Bytes;
 use futures_executor::block_on;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -14,96 +16,23 @@ use stillframe_model::{
     CheckpointId, Crc32c, Durability, FileHandle, JobId, JobStatus, Name, OptionValue, Pointer, StateFile,
     StateHandle, StorageDescriptor, StoragePath,
 };
-use stillframe_storage::{CheckpointStorage, ErrorKind, StateScope, StorageAccess, SweepMode, Verdict};
-use stillframe_storage_conformance::Subject;
+use stillframe_storage::{
+    BlobPath, CheckpointStorage, ErrorKind, StateScope, StorageAccess, SweepMode, Verdict,
+};
+use stillframe_storage_directory::BlobStores;
+use subjects::{files, residue};
 use tempfile::TempDir;
 
 const JOB: JobId = JobId::from_bytes([0x22; 16]);
 const ONE: CheckpointId = CheckpointId::new(1);
 
-mod conformance {
-    stillframe_storage_conformance::conformance_tests!(super::fresh);
-}
-
-mod conformance_on_a_simulated_disk {
-    stillframe_storage_conformance::conformance_tests!(super::fresh_on_a_simulated_disk);
-}
-
-fn fresh() -> Subject {
-    let directory = tempfile::tempdir().unwrap();
-    let root = directory.path().to_owned();
-    let storage = FileSystemCheckpointStorage::new(root.join("c")).unwrap();
-    let foreign = root.clone();
-    let put = move |job: JobId, checkpoint: CheckpointId| {
-        let path = foreign.join(format!("c/{job}/chk-{checkpoint}/notes.txt"));
-        fs::write(&path, b"somebody's").unwrap();
-        path.display().to_string()
-    };
-    let damage = |name: &str| {
-        let mut bytes = fs::read(name).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(name, bytes).unwrap();
-    };
-    let elsewhere = root.join("moved");
-    let relocate = move |pointer: &Pointer| {
-        rustix::fs::renameat(CWD, pointer.as_str(), CWD, &elsewhere).unwrap();
-        Pointer::new(elsewhere.to_str().unwrap())
-    };
-    Subject::new(Arc::new(storage), |descriptor| {
-        Ok(Arc::new(FileSystemCheckpointStorage::from_descriptor(descriptor)?))
-    })
-    .with_metadata(|metadata| stillframe_metadata::encode(metadata).unwrap().into())
-    .with_savepoint_target(root.join("asked/for").to_str().unwrap())
-    .with_residue(move || residue(files(&root)))
-    .with_foreign(put)
-    .with_damage(damage)
-    .with_relocation(relocate)
-    .keeping(directory)
-}
-
-fn fresh_on_a_simulated_disk() -> Subject {
-    let disk = SimDisk::new();
-    let storage = FileSystemCheckpointStorage::new("/c").unwrap();
-    let (rebuilt, seen, failing) = (disk.clone(), disk.clone(), disk.clone());
-    Subject::new(Arc::new(storage.with_disk(Arc::new(disk))), move |descriptor| {
-        let storage = FileSystemCheckpointStorage::from_descriptor(descriptor)?;
-        Ok(Arc::new(storage.with_disk(Arc::new(rebuilt.clone()))))
-    })
-    .with_metadata(|metadata| stillframe_metadata::encode(metadata).unwrap().into())
-    .with_savepoint_target("/asked/for")
-    .with_residue(move || {
-        let files = seen.files(Path::new("/"));
-        residue(files.into_iter().map(|path| path.display().to_string()).collect())
-    })
-    .with_outage(move |begins| {
-        if begins { failing.inject(Fault::sticky(FaultKind::NoSpace, 1)) } else { failing.mend() }
-    })
-}
-
-/// All files but those of the register.
-fn residue(mut files: Vec<String>) -> Vec<String> {
-    files.retain(|file| !file.contains("/_ctl/"));
-    files
-}
-
-fn files(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path.display().to_string()) }
-    }
-    found.sort();
-    found
-}
-
 fn open(directory: &TempDir) -> Arc<dyn StorageAccess> {
     block_on(FileSystemCheckpointStorage::new(directory.path()).unwrap().open(JOB)).unwrap()
 }
 
-/// The length of the state that [`complete_one`] writes, and of the checksums behind it.
 /// What every file with state begins with, in bytes.
 const MARK: usize = 32;
+/// The length of the state that [`complete_one`] writes, and of the checksums behind it.
 const LEN: usize = (1 << 20) + 1;
 const TABLE: usize = 17 * 4;
 
@@ -476,4 +405,51 @@ fn a_rename_replaces_nothing_and_can_be_repeated() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(path("a/.y").exists());
     durable::sync_directory(path("a")).unwrap();
+}
+
+#[test]
+fn a_file_renamed_to_its_own_name_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("a")).unwrap();
+    fs::write(path("a/x"), b"x").unwrap();
+    symlink(path("a"), path("b")).unwrap();
+    for (from, to) in [("a/x", "a/x"), ("a/x", "b/x"), ("b/x", "a/x"), ("a/./x", "b//x")] {
+        let renamed = durable::rename_no_replace(path(from), path(to)).unwrap();
+        assert_eq!(renamed, Renamed::AlreadyDone, "{from} to {to}");
+        assert_eq!(fs::read(path("a/x")).unwrap(), b"x", "{from} to {to}");
+    }
+    // One name in two directories is two names.
+    fs::create_dir(path("c")).unwrap();
+    fs::hard_link(path("a/x"), path("c/x")).unwrap();
+    assert_eq!(durable::rename_no_replace(path("a/x"), path("c/x")).unwrap(), Renamed::Moved);
+    assert!(!path("a/x").exists() && path("c/x").exists());
+}
+
+#[test]
+fn directories_that_are_on_no_disk_may_lie_above() {
+    let directory = tempfile::tempdir().unwrap();
+    // As below an automounter, the way leads through directories that know no fsync.
+    let base = format!("/proc/self/root{}/c", directory.path().display());
+    let error = fs::File::open("/proc/self").and_then(|directory| directory.sync_all()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}");
+    let access = block_on(FileSystemCheckpointStorage::new(&base).unwrap().open(JOB)).unwrap();
+    let coordinator = access.coordinator();
+    block_on(coordinator.claim()).unwrap();
+    let location = block_on(coordinator.begin_checkpoint(ONE)).unwrap();
+    let pointer = block_on(coordinator.commit(ONE, &location, Bytes::from_static(b"meta"), &[])).unwrap();
+    let found = block_on(coordinator.open_checkpoint(ONE)).unwrap();
+    assert_eq!((found.pointer(), block_on(found.metadata()).unwrap()), (&pointer, "meta".into()));
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_is_corrupt() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LocalStores::new().at(directory.path().to_str().unwrap()).unwrap();
+    let object = BlobPath::root().join(Name::new("object").unwrap());
+    block_on(store.publish(&object, Bytes::from_static(b"0123456789"))).unwrap();
+    let mut reader = block_on(store.open(&object)).unwrap();
+    fs::write(directory.path().join("object"), b"0123").unwrap();
+    assert_eq!(block_on(reader.read_at(0, 4)).unwrap(), "0123");
+    assert_eq!(block_on(reader.read_at(2, 4)).unwrap_err().kind(), ErrorKind::Corrupt);
 }

@@ -49,12 +49,14 @@ fn subject(storage: JobManagerCheckpointStorage, files: Option<Medium>) -> Subje
     };
     Subject::new(Arc::new(storage), rebuild)
         .with_residue(residue)
+        .lacking(Capability::StateInFiles, "all state is in the handles")
         .lacking(Capability::TaskOwnedState, "state that tasks own is never inline, and there are no files")
 }
 
 fn fresh() -> Subject {
     let none = "there are no files";
     subject(JobManagerCheckpointStorage::new(), None)
+        .lacking(Capability::ReachableMedium, none)
         .lacking(Capability::Savepoints, none)
         .lacking(Capability::TakenSnapshots, "it could not remove them")
 }
@@ -204,6 +206,21 @@ fn memory_total_is_bounded_for_what_the_vault_keeps() {
     // One that would not fit into an empty vault is refused too, and drops nothing.
     commit(&*coordinator, 5, 101, &[CheckpointId::new(2), CheckpointId::new(4)]).unwrap_err();
     assert_eq!(block_on(coordinator.claim()).unwrap().retained, [2, 4].map(CheckpointId::new));
+}
+
+#[test]
+fn memory_total_is_bounded_for_all_jobs_of_the_vault_together() {
+    let storage = JobManagerCheckpointStorage::new().with_max_total_size(100).unwrap();
+    let other = block_on(storage.open(JobId::from_bytes([8; 16]))).unwrap().coordinator();
+    block_on(other.claim()).unwrap();
+    commit(&*other, 1, 70, &[]).unwrap();
+    let coordinator = open(&storage).coordinator();
+    let error = commit(&*coordinator, 1, 31, &[]).unwrap_err();
+    assert_too_large(&error, &["size=31", "kept=70", "limit=100", "of all jobs"]);
+    commit(&*coordinator, 2, 30, &[]).unwrap();
+    // A job drops its own checkpoint only, whatever the others call theirs.
+    commit(&*other, 2, 70, &[ONE]).unwrap();
+    assert_eq!(block_on(coordinator.claim()).unwrap().retained, [CheckpointId::new(2)]);
 }
 
 #[test]

@@ -33,7 +33,13 @@ impl Job {
     fn claim(&self) -> Claim {
         let retained = self.complete.keys().copied().collect();
         let left = self.left.iter().flat_map(|snapshot| addresses(&**snapshot)).collect();
-        Claim { retained, next: self.used.next(), ended: self.ended, left }
+        Claim { retained, taken: Vec::new(), next: self.used.next(), ended: self.ended, left }
+    }
+
+    /// How many bytes its complete checkpoints have, but for these.
+    fn size_without(&self, dropped: &[CheckpointId]) -> u64 {
+        let stays = |(id, _): &(&CheckpointId, &Bytes)| !dropped.contains(id);
+        self.complete.iter().filter(stays).map(|(_, metadata)| metadata.len() as u64).sum()
     }
 
     fn drop_all(&mut self, dropped: &[CheckpointId]) {
@@ -94,26 +100,26 @@ impl Vault {
     ) -> Result<(), StorageError> {
         const OPERATION: &str = "commit checkpoint";
         let refuse = |kind| refusal(kind, OPERATION, holder, checkpoint);
-        self.held(holder, OPERATION, Some(checkpoint), |job| {
-            if job.complete.contains_key(&checkpoint) {
-                return Err(refuse(ErrorKind::AlreadyExists));
-            }
-            if job.begun.get(&checkpoint) != Some(&holder.epoch) {
-                return Err(refuse(ErrorKind::NotFound).with_detail("it was not begun by this run"));
-            }
-            let stays = |(id, _): &(&CheckpointId, &Bytes)| !dropped.contains(id);
-            let kept = job.complete.iter().filter(stays).map(|(_, metadata)| metadata.len() as u64).sum::<u64>();
-            let size = metadata.len() as u64;
-            if kept.saturating_add(size) > limit {
-                return Err(refuse(ErrorKind::TooLarge).with_detail(format!(
-                    "size={size} kept={kept} limit={limit} bytes; raise max-total-size, retain fewer checkpoints, or use FileSystemCheckpointStorage for large state"
-                )));
-            }
-            job.drop_all(dropped);
-            job.begun.remove(&checkpoint);
-            job.complete.insert(checkpoint, metadata);
-            Ok(())
-        })
+        let mut jobs = self.lock();
+        let others = jobs.iter().filter(|(id, _)| **id != holder.job);
+        let of_others = others.map(|(_, job)| job.size_without(&[])).sum::<u64>();
+        let job = held(&mut jobs, holder, OPERATION, Some(checkpoint))?;
+        if job.complete.contains_key(&checkpoint) {
+            return Err(refuse(ErrorKind::AlreadyExists));
+        }
+        if job.begun.get(&checkpoint) != Some(&holder.epoch) {
+            return Err(refuse(ErrorKind::NotFound).with_detail("it was not begun by this run"));
+        }
+        let (kept, size) = (of_others.saturating_add(job.size_without(dropped)), metadata.len() as u64);
+        if kept.saturating_add(size) > limit {
+            return Err(refuse(ErrorKind::TooLarge).with_detail(format!(
+                "size={size} kept={kept} limit={limit} bytes, of all jobs; raise max-total-size, retain fewer checkpoints, or use FileSystemCheckpointStorage for large state"
+            )));
+        }
+        job.drop_all(dropped);
+        job.begun.remove(&checkpoint);
+        job.complete.insert(checkpoint, metadata);
+        Ok(())
     }
 
     /// The metadata of a complete checkpoint, and the snapshots to which it may refer.
@@ -231,20 +237,29 @@ impl Vault {
         checkpoint: Option<CheckpointId>,
         then: impl FnOnce(&mut Job) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let mut jobs = self.lock();
-        let job = jobs.entry(holder.job).or_default();
-        if job.epoch == holder.epoch {
-            return then(job);
-        }
-        let subject = checkpoint.map_or_else(|| holder.job.to_string(), |id| subject(holder.job, id));
-        Err(StorageError::new(ErrorKind::Fenced, operation, subject)
-            .with_detail(format!("claim {} of the job was followed by claim {}", holder.epoch, job.epoch)))
+        then(held(&mut self.lock(), holder, operation, checkpoint)?)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Job>> {
         // Whatever may panic in a change comes before the first assignment, so a panic cannot have left half of one behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The job, for whoever holds it.
+fn held<'a>(
+    jobs: &'a mut BTreeMap<JobId, Job>,
+    holder: Holder,
+    operation: &'static str,
+    checkpoint: Option<CheckpointId>,
+) -> Result<&'a mut Job, StorageError> {
+    let job = jobs.entry(holder.job).or_default();
+    if job.epoch == holder.epoch {
+        return Ok(job);
+    }
+    let subject = checkpoint.map_or_else(|| holder.job.to_string(), |id| subject(holder.job, id));
+    Err(StorageError::new(ErrorKind::Fenced, operation, subject)
+        .with_detail(format!("claim {} of the job was followed by claim {}", holder.epoch, job.epoch)))
 }
 
 /// The directories of a snapshot to whose files others can refer.

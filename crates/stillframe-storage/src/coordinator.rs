@@ -10,6 +10,9 @@ use stillframe_model::{CheckpointId, JobStatus, LocationReference, Pointer, Stat
 pub struct Claim {
     /// The completed checkpoints, in ascending order.
     pub retained: Vec<CheckpointId>,
+    /// Those of them that the job did not write itself but [took](Ownership::Taken), in ascending order. Whatever job their
+    /// metadata names, later checkpoints call their files as [`foreign`](CompletedLocation::foreign) does.
+    pub taken: Vec<CheckpointId>,
     /// The first id that the coordinator may use. Nobody else has used it or any after it, nor will.
     pub next: CheckpointId,
     /// How the job ended, if it did.

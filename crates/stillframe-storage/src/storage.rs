@@ -59,7 +59,7 @@ pub trait CompletedLocation: Debug + Send + Sync + 'static {
     /// As [`open`](Self::open) and [`StateReader::next`].
     async fn read(&self, handle: &StateHandle) -> Result<Bytes, StorageError> {
         let mut reader = self.open(handle).await?;
-        let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
+        let first = reader.next().await?.unwrap_or_default();
         if first.len() as u64 == reader.len() {
             return Ok(first);
         }
@@ -78,6 +78,10 @@ pub trait CompletedLocation: Debug + Send + Sync + 'static {
                     .with_detail(format!("expected {all} bytes, and there are more")));
             }
             bytes.extend_from_slice(&next);
+        }
+        if bytes.len() < all {
+            return Err(StorageError::new(ErrorKind::Corrupt, "read state", self.pointer().as_str())
+                .with_detail(format!("expected {all} bytes, found {}", bytes.len())));
         }
         Ok(Bytes::from(bytes))
     }
@@ -107,4 +111,63 @@ pub trait StateReader: Debug + Send {
 fn too_large(len: u64) -> StorageError {
     StorageError::new(ErrorKind::TooLarge, "read state", format!("{len} bytes"))
         .with_detail("it does not fit into memory as a whole; read it in pieces")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_executor::block_on;
+
+    /// State that claims to have `len` bytes, and has these pieces.
+    #[derive(Clone, Debug)]
+    struct Claimed {
+        pointer: Pointer,
+        len: u64,
+        pieces: Vec<&'static str>,
+    }
+
+    #[async_trait]
+    impl CompletedLocation for Claimed {
+        fn pointer(&self) -> &Pointer {
+            &self.pointer
+        }
+
+        async fn metadata(&self) -> Result<Bytes, StorageError> {
+            Ok(Bytes::new())
+        }
+
+        async fn open(&self, _: &StateHandle) -> Result<Box<dyn StateReader>, StorageError> {
+            Ok(Box::new(self.clone()))
+        }
+
+        fn foreign(&self, _: &StateFile) -> Option<StateFile> {
+            None
+        }
+    }
+
+    #[async_trait]
+    impl StateReader for Claimed {
+        fn len(&self) -> u64 {
+            self.len
+        }
+
+        async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+            Ok((!self.pieces.is_empty()).then(|| self.pieces.remove(0).into()))
+        }
+    }
+
+    #[test]
+    fn state_is_given_out_whole_or_not_at_all() {
+        let read = |len, pieces: &[&'static str]| {
+            let state = Claimed { pointer: Pointer::new("/c"), len, pieces: pieces.to_vec() };
+            block_on(state.read(&StateHandle::Inline(Bytes::new())))
+        };
+        assert_eq!(read(0, &[]).unwrap(), "");
+        assert_eq!(read(5, &["12345"]).unwrap(), "12345");
+        assert_eq!(read(5, &["12", "34", "5"]).unwrap(), "12345");
+        for pieces in [&[][..], &["1234"], &["12", "34"], &["123456"], &["123", "456"]] {
+            let error = read(5, pieces).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{pieces:?}: {error}");
+        }
+    }
 }

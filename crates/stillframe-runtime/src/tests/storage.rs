@@ -57,6 +57,11 @@ impl Shelf {
         self
     }
 
+    /// Puts something else in the place of a checkpoint's metadata.
+    pub(super) fn spoil(&self, checkpoint: CheckpointId) {
+        self.content().checkpoints.insert(checkpoint, Some(Bytes::from_static(b"spoiled")));
+    }
+
     pub(super) fn ended(&self) -> Option<JobStatus> {
         self.content().ended
     }
@@ -125,7 +130,7 @@ impl CoordinatorStorage for Shelf {
             return Err(StorageError::new(ErrorKind::Unavailable, "claim", "the shelf"));
         }
         let next = content.newest.map_or(CheckpointId::FIRST, CheckpointId::next);
-        Ok(Claim { retained, next, ended: content.ended, left: Vec::new() })
+        Ok(Claim { retained, taken: Vec::new(), next, ended: content.ended, left: Vec::new() })
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {

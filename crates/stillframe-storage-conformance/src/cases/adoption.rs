@@ -32,10 +32,17 @@ async fn snapshot(subject: &Subject, ownership: Ownership) -> Result<Snapshot, V
                 let found = subject.storage().resolve(&savepoint.pointer).await;
                 (savepoint, found.expect("a savepoint has an address"))
             }
-            (Err(_), None) => {
-                return Err(Verdict::skipped(
-                    "its checkpoints have no address, and nobody said where savepoints can go",
-                ));
+            (Err(error), None) => {
+                assert!(
+                    !other.coordinator.is_highly_available(),
+                    "a checkpoint that outlives its job: {error}"
+                );
+                return Err(match subject.without(Capability::Savepoints) {
+                    Some(_) => Verdict::does_not_apply("nothing of it has an address"),
+                    None => Verdict::skipped(
+                        "its checkpoints have no address, and nobody said where savepoints can go",
+                    ),
+                });
             }
         };
     let session = subject.run(JOB).await;
@@ -62,15 +69,18 @@ pub async fn a_taken_snapshot_is_a_checkpoint_of_the_job(fresh: Fresh<'_>) -> Ve
     let adopted = session.coordinator.adopt(found, taken.id, Ownership::Taken).await;
     let claim = adopted.expect("a snapshot can be taken over");
     assert_eq!((&claim.retained[..], &claim.left[..]), (&[taken.id][..], &[][..]));
+    assert_eq!(claim.taken, [taken.id]);
     assert!(claim.next > taken.id, "{:?}", claim.next);
     session.assert_intact(&taken).await;
     drop(session);
     let session = subject.run(JOB).await;
     assert_eq!(session.claimed.retained, [taken.id]);
+    assert_eq!(session.claimed.taken, [taken.id], "also to whoever did not take it himself");
     assert!(session.claimed.next > taken.id, "{:?}", session.claimed.next);
     session.assert_intact(&taken).await;
     let next = session.complete(&[]).await;
-    assert_eq!(session.retained().await, [taken.id, next.id]);
+    let claim = session.claim().await;
+    assert_eq!((claim.retained, claim.taken), (vec![taken.id, next.id], vec![taken.id]));
     Verdict::Shown
 }
 
@@ -181,8 +191,10 @@ pub async fn state_of_a_left_snapshot_can_be_referred_to(fresh: Fresh<'_>) -> Ve
             referred.push((in_file(handle, file), state.clone()));
         }
     }
+    taken.states.iter().for_each(|(handle, _)| subject.assert_place(handle));
     if referred.is_empty() {
-        return Verdict::skipped("nothing of such a snapshot can be referred to");
+        let verdict = subject.without(Capability::StateInFiles);
+        return verdict.unwrap_or_else(|| Verdict::skipped("nothing of such a snapshot can be referred to"));
     }
     let adopted = session.coordinator.adopt(found, taken.id, Ownership::Left).await;
     let claim = adopted.expect("a snapshot can be left to its owner");

@@ -18,7 +18,8 @@ pub async fn opening_creates_nothing(fresh: Fresh<'_>) {
 pub async fn a_new_job_has_nothing(fresh: Fresh<'_>) {
     let subject = fresh();
     let session = subject.run(JOB).await;
-    let nothing = Claim { retained: vec![], next: CheckpointId::FIRST, ended: None, left: vec![] };
+    let nothing =
+        Claim { retained: vec![], taken: vec![], next: CheckpointId::FIRST, ended: None, left: vec![] };
     assert_eq!(session.claimed, nothing);
     assert_eq!(subject.residue(), [""; 0]);
 }
@@ -153,8 +154,11 @@ pub async fn an_id_stays_used_after_its_checkpoint_is_gone(fresh: Fresh<'_>) {
 /// Checkpoints and savepoints draw their ids from the same numbers.
 pub async fn ids_of_savepoints_are_used_too(fresh: Fresh<'_>) -> Verdict {
     let subject = fresh();
-    let Some(target) = subject.savepoint_target().filter(|_| !subject.lacks(Capability::Savepoints)) else {
-        return Verdict::skipped("there is no place for savepoints");
+    if let Some(verdict) = subject.without(Capability::Savepoints) {
+        return verdict;
+    }
+    let Some(target) = subject.savepoint_target() else {
+        return Verdict::skipped("nobody said where savepoints can go");
     };
     let session = subject.run(JOB).await;
     let savepoint = session.savepoint(Some(target)).await;

@@ -2,7 +2,7 @@
 
 use crate::session::Session;
 use crate::state::{JOB, LARGE, MEDIUM, in_file, pattern};
-use crate::{Fresh, Verdict};
+use crate::{Capability, Fresh, Subject, Verdict};
 use bytes::Bytes;
 use std::sync::Arc;
 use stillframe_model::{Crc32c, Name, StateDirectory, StateFile, StateHandle};
@@ -77,7 +77,6 @@ pub async fn a_wrong_checksum_is_refused(fresh: Fresh<'_>) -> Verdict {
 
 /// State that is elsewhere in its file than its handle says is corrupt.
 pub async fn a_wrong_offset_is_refused(fresh: Fresh<'_>) -> Verdict {
-    let mut seen = 0;
     let verdict = each_file(fresh, async |found, handle, _| {
         let StateHandle::Segment(segment) = handle else { return };
         let right = segment.offset;
@@ -91,9 +90,12 @@ pub async fn a_wrong_offset_is_refused(fresh: Fresh<'_>) -> Verdict {
     let verdict = verdict.await;
     let subject = fresh();
     let session = subject.run(JOB).await;
-    let taken = complete_with_files(&session).await;
-    seen += taken.1.iter().filter(|(handle, _)| matches!(handle, StateHandle::Segment(_))).count();
-    if seen == 0 { Verdict::skipped("no state is in a part of a file") } else { verdict }
+    let (_, files) = complete_with_files(&session).await;
+    let has_parts = files.iter().any(|(handle, _)| matches!(handle, StateHandle::Segment(_)));
+    match verdict {
+        Verdict::Shown if !has_parts => Verdict::skipped("no state is in a part of a file"),
+        verdict => verdict,
+    }
 }
 
 /// A file that is not there is not found.
@@ -130,7 +132,7 @@ pub async fn an_exchanged_file_is_refused(fresh: Fresh<'_>) -> Verdict {
             exchanged += 1;
         }
     }
-    if exchanged == 0 { Verdict::skipped(INLINE) } else { Verdict::Shown }
+    seen(&subject, &files, exchanged)
 }
 
 /// A checkpoint leads to no state that belongs to another one alone.
@@ -148,7 +150,7 @@ pub async fn a_file_of_another_checkpoint_is_not_found(fresh: Fresh<'_>) -> Verd
         assert_refused(&*other, handle, &[ErrorKind::NotFound]).await;
         tried += 1;
     }
-    if tried == 0 { Verdict::skipped(INLINE) } else { Verdict::Shown }
+    seen(&subject, &files, tried)
 }
 
 /// Metadata that was tampered with does not lead out of the places that the job was told to read from.
@@ -166,6 +168,9 @@ pub async fn a_damaged_file_is_refused_before_it_is_used(fresh: Fresh<'_>) -> Ve
     let mut damaged = 0;
     for len in [MEDIUM, LARGE] {
         let subject = fresh();
+        if let Some(verdict) = subject.without(Capability::StateInFiles) {
+            return verdict;
+        }
         let Some(damage) = subject.damage() else {
             return Verdict::skipped("nobody said how to damage its files");
         };
@@ -202,7 +207,16 @@ pub async fn a_damaged_file_is_refused_before_it_is_used(fresh: Fresh<'_>) -> Ve
     if damaged == 0 { Verdict::skipped(INLINE) } else { Verdict::Shown }
 }
 
-const INLINE: &str = "it keeps all state in the metadata";
+const INLINE: &str = "it put all state into the metadata";
+
+/// What a case has shown that looked at so many of these states, which it can at those in files.
+fn seen(subject: &Subject, states: &[(StateHandle, Bytes)], looked_at: usize) -> Verdict {
+    states.iter().for_each(|(handle, _)| subject.assert_place(handle));
+    match looked_at {
+        0 => subject.without(Capability::StateInFiles).unwrap_or_else(|| Verdict::skipped(INLINE)),
+        _ => Verdict::Shown,
+    }
+}
 
 /// Does something with each handle that leads to a file.
 async fn each_file(
@@ -212,16 +226,16 @@ async fn each_file(
     let subject = fresh();
     let session = subject.run(JOB).await;
     let (found, files) = complete_with_files(&session).await;
-    let mut seen = 0;
+    let mut looked_at = 0;
     for (handle, state) in &files {
         if let Some(file) = handle.file() {
             then(&*found, handle, file).await;
-            seen += 1;
+            looked_at += 1;
             let read = found.read(handle).await.expect("the handle as it was still leads to the state");
             assert!(read == *state, "{} bytes differ", state.len());
         }
     }
-    if seen == 0 { Verdict::skipped(INLINE) } else { Verdict::Shown }
+    seen(&subject, &files, looked_at)
 }
 
 /// Completes a checkpoint with states of which some are in files, two of each size.

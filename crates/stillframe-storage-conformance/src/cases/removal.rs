@@ -1,7 +1,7 @@
 //! Giving up and removing checkpoints.
 
 use crate::state::{JOB, LARGE, MEDIUM, pattern};
-use crate::{Fresh, Verdict};
+use crate::{Capability, Fresh, Verdict};
 use bytes::Bytes;
 use stillframe_model::{LocationReference, StateHandle};
 use stillframe_storage::{ErrorKind, StateScope};
@@ -129,8 +129,12 @@ pub async fn shared_state_goes_when_it_is_named(fresh: Fresh<'_>) -> Verdict {
     session.commit(one, &location, &shared, &[]).await;
     let file = |handle: &StateHandle| handle.file().cloned();
     let [(gone, _), (stays, state)] = &shared[..] else { panic!("two states were written") };
+    shared.iter().for_each(|(handle, _)| subject.assert_place(handle));
+    if let Some(verdict) = subject.without(Capability::StateInFiles) {
+        return verdict;
+    }
     let (Some(file), Some(_)) = (file(gone), file(stays)) else {
-        return Verdict::skipped("it keeps all state in the metadata");
+        return Verdict::skipped("it put all state into the metadata");
     };
     let two = session.complete_on(&shared[1..], &[one]).await;
     for _ in 0..2 {
@@ -148,6 +152,9 @@ pub async fn shared_state_goes_when_it_is_named(fresh: Fresh<'_>) -> Verdict {
 /// What somebody else put into the place of a checkpoint is left to him.
 pub async fn what_is_not_ours_stays(fresh: Fresh<'_>) -> Verdict {
     let subject = fresh();
+    if let Some(verdict) = subject.without(Capability::ReachableMedium) {
+        return verdict;
+    }
     let Some(put) = subject.foreign() else {
         return Verdict::skipped("nobody said how to put something foreign there");
     };

@@ -44,7 +44,7 @@ pub async fn a_savepoint_goes_to_the_default_place(fresh: Fresh<'_>) -> Verdict 
     let subject = fresh();
     let session = subject.run(JOB).await;
     if !session.coordinator.has_default_savepoint_location() {
-        return Verdict::skipped("it has no place of its own for savepoints");
+        return Verdict::does_not_apply("it has no place of its own for savepoints");
     }
     let taken = session.savepoint(None).await;
     let found = subject.storage().resolve(&taken.pointer).await.expect("the pointer leads to it");
@@ -57,7 +57,7 @@ pub async fn a_savepoint_without_a_place_is_refused(fresh: Fresh<'_>) -> Verdict
     let subject = fresh();
     let session = subject.run(JOB).await;
     if session.coordinator.has_default_savepoint_location() {
-        return Verdict::skipped("it has a place of its own for savepoints");
+        return Verdict::does_not_apply("it has a place of its own for savepoints");
     }
     let before = subject.residue();
     let begun = session.coordinator.begin_savepoint(session.draw(), None).await;

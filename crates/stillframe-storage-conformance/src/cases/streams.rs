@@ -2,7 +2,7 @@
 
 use crate::session::write;
 use crate::state::{JOB, LARGE, MEDIUM, pattern};
-use crate::{Fresh, Verdict};
+use crate::{Capability, Fresh, Verdict};
 use bytes::Bytes;
 use stillframe_model::LocationReference;
 use stillframe_storage::{ErrorKind, StateScope, StateStream, StorageError};
@@ -208,6 +208,10 @@ pub async fn a_foreign_reference_is_refused(fresh: Fresh<'_>) {
 /// A stream whose medium failed can only be given up, also when the medium works again.
 pub async fn after_an_error_a_stream_gives_no_handle(fresh: Fresh<'_>) -> Verdict {
     let subject = fresh();
+    // A stream that goes into its handle fails with no medium.
+    if let Some(verdict) = subject.without(Capability::StateInFiles) {
+        return verdict;
+    }
     let Some(outage) = subject.outage() else {
         return Verdict::skipped("nobody said how to make its medium fail");
     };
@@ -240,6 +244,10 @@ pub async fn after_an_error_a_stream_gives_no_handle(fresh: Fresh<'_>) -> Verdic
 /// State that could not be made durable once is never said to be durable, however often it is asked for.
 pub async fn a_failed_sync_is_not_forgotten(fresh: Fresh<'_>) -> Verdict {
     let subject = fresh();
+    // A stream that goes into its handle fails with no medium.
+    if let Some(verdict) = subject.without(Capability::StateInFiles) {
+        return verdict;
+    }
     let Some(outage) = subject.outage() else {
         return Verdict::skipped("nobody said how to make its medium fail");
     };

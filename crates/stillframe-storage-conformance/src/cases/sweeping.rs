@@ -2,7 +2,7 @@
 
 use crate::session::Session;
 use crate::state::{JOB, LARGE, pattern};
-use crate::{Fresh, Subject, Verdict};
+use crate::{Capability, Fresh, Subject, Verdict};
 use stillframe_model::StateHandle;
 use stillframe_storage::{StateScope, Sweep, SweepMode};
 
@@ -151,6 +151,9 @@ pub async fn a_sweep_spares_what_is_being_written(fresh: Fresh<'_>) {
 /// What somebody else put there stays, and is named as such.
 pub async fn a_sweep_spares_what_is_not_ours(fresh: Fresh<'_>) -> Verdict {
     let subject = fresh();
+    if let Some(verdict) = subject.without(Capability::ReachableMedium) {
+        return verdict;
+    }
     let Some(put) = subject.foreign() else {
         return Verdict::skipped("nobody said how to put something foreign there");
     };

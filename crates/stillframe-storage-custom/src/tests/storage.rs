@@ -220,7 +220,7 @@ impl CoordinatorStorage for Shelf {
         };
         let next = CheckpointId::new(next);
         let ended = content.ended.filter(|_| !self.has(Fault::ForgetsEnd));
-        Ok(Claim { retained, next, ended, left: Vec::new() })
+        Ok(Claim { retained, taken: Vec::new(), next, ended, left: Vec::new() })
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {

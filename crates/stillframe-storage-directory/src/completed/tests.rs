@@ -78,9 +78,16 @@ fn a_checkpoint_elsewhere_is_told_the_address() {
                 assert_eq!(read(&reader, foreign.directory.clone()).unwrap(), "ok");
             }
         }
-        let elsewhere = file(StateDirectory::Foreign("/other/chk-3".into()));
-        assert_eq!(location.foreign(&elsewhere), Some(elsewhere));
+        assert_eq!(location.foreign(&file(StateDirectory::Foreign("/other/chk-3".into()))), None);
         assert_eq!(location.foreign(&file(StateDirectory::TaskOwned)), None);
+    }
+}
+
+#[test]
+fn a_file_of_a_third_job_keeps_its_name_if_it_may_be_read() {
+    let elsewhere = file(StateDirectory::Foreign("/other/chk-3".into()));
+    for location in both(&Medium::default(), &["/other/chk-3"]) {
+        assert_eq!(location.foreign(&elsewhere), Some(elsewhere.clone()));
     }
 }
 

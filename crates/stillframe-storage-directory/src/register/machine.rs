@@ -9,7 +9,7 @@ use stillframe_model::JobId;
 
 /// One coordinator's dealings with a register.
 ///
-/// [`claim`](Self::claim), [`append`](Self::append) and [`reclaim`](Self::reclaim) begin something, and
+/// [`claim`](Self::claim), [`append`](Self::append), [`reclaim`](Self::reclaim) and [`confirm`](Self::confirm) begin something, and
 /// [`handle`](Self::handle) goes on with it, until a step [concludes](Step::Conclude). Begin nothing before that; whoever does
 /// is taken for somebody who lost the thread, and stopped. What can take no more time is [given up](Self::give_up). A
 /// coordinator that was stopped stays so: each further call repeats why.
@@ -83,6 +83,15 @@ impl Register {
         };
         let tail = Some(owned.head.clone());
         self.mark(Candidate { marker, tail, owned: Some(owned.clone()), in_doubt: false })
+    }
+
+    /// Begins to look whether the register is still this coordinator's, which only its owner can. Nothing is written. Ends as a
+    /// claim does.
+    pub fn confirm(&mut self) -> Step {
+        let Phase::Owning(owned) = &self.phase else { return self.not_now() };
+        let read = Request::ReadMarker(owned.epoch.saturating_add(1));
+        self.phase = Phase::Confirming(owned.clone());
+        Step::Request(read)
     }
 
     /// Begins to append the entry that an update comes to, which only an owner can. Ends in
@@ -179,6 +188,10 @@ impl Register {
             (Phase::AppendingAbsent(change) | Phase::Counting(change), Reply::Marker(Some(_))) => {
                 self.stop(Fence::Marker(change.epoch.saturating_add(1)))
             }
+            (Phase::Confirming(owned), Reply::Marker(None)) => self.owns(owned),
+            (Phase::Confirming(owned), Reply::Marker(Some(_))) => {
+                self.stop(Fence::Marker(owned.epoch.saturating_add(1)))
+            }
             _ => self.stop(Fence::Doubt),
         }
     }
@@ -228,13 +241,14 @@ impl Register {
             None => self.find_tail_again(marker, tail),
             // Nobody else can have appended to what this coordinator owned: whoever came before it was shut out when it
             // claimed, and whoever comes after it would have taken this marker.
-            Some(owned) => {
-                let owned = Owned { epoch: marker.epoch, floor: marker.floor, ..owned };
-                let claimed = Conclusion::Claimed { entry: owned.head.clone(), ids: owned.ids.clone() };
-                self.phase = Phase::Owning(owned);
-                Step::Conclude(claimed)
-            }
+            Some(owned) => self.owns(Owned { epoch: marker.epoch, floor: marker.floor, ..owned }),
         }
+    }
+
+    fn owns(&mut self, owned: Owned) -> Step {
+        let claimed = Conclusion::Claimed { entry: owned.head.clone(), ids: owned.ids.clone() };
+        self.phase = Phase::Owning(owned);
+        Step::Conclude(claimed)
     }
 
     fn appending(&mut self, change: Change, outcome: Outcome) -> Step {
@@ -300,7 +314,10 @@ impl Register {
     }
 
     fn find_marker(&mut self, newest: Option<Marker>) -> Step {
-        let next = newest.as_ref().map_or(1, |newest| newest.epoch.saturating_add(1));
+        let Some(next) = newest.as_ref().map_or(Some(1), |newest| newest.epoch.checked_add(1)) else {
+            // Nobody claims so often, and behind it the same one would be found for ever.
+            return self.corrupt(u64::MAX);
+        };
         self.phase = Phase::FindMarker { newest };
         Step::Request(Request::ReadMarker(next))
     }

@@ -30,6 +30,8 @@ pub(super) enum Phase {
     AppendingAbsent(Change),
     /// It is there: asks whether it counts.
     Counting(Change),
+    /// Asks whether the register is still its own.
+    Confirming(Owned),
     /// Owns the register.
     Owning(Owned),
     /// Has to stop.

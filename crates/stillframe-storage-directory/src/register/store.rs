@@ -63,6 +63,15 @@ impl RegisterStore {
         }
     }
 
+    /// The newest entry that a listing shows, for whoever only wants to know and does not hold the job.
+    pub(crate) async fn newest(&self) -> Result<Option<Entry>, StorageError> {
+        let listed = self.blobs.list(&layout::entries(self.job)).await?;
+        match listed.iter().filter_map(|entry| layout::parse_number(&entry.name)).max() {
+            Some(number) => self.read_entry(number).await,
+            None => Ok(None),
+        }
+    }
+
     fn missing(&self, path: &BlobPath, last: u64) -> StorageError {
         StorageError::new(ErrorKind::Corrupt, "read register from", self.blobs.locate(path)).with_detail(format!(
             "it is missing, and yet there is entry {last}; nothing was changed: restore it, or begin under another job id"
@@ -72,9 +81,19 @@ impl RegisterStore {
     async fn newest_marker(&self) -> Result<Option<Marker>, StorageError> {
         let listed = self.blobs.list(&layout::markers(self.job)).await?;
         let newest = listed.iter().filter_map(|entry| layout::parse_number(&entry.name)).max();
-        match newest {
-            Some(epoch) => self.read_marker(epoch).await,
-            None => Ok(None),
+        let Some(epoch) = newest else { return Ok(None) };
+        let marker = self.read_marker(epoch).await?;
+        match marker.as_ref().filter(|marker| marker.epoch != epoch) {
+            Some(other) => Err(StorageError::new(
+                ErrorKind::Corrupt,
+                "read register from",
+                self.blobs.locate(&layout::marker(self.job, epoch)),
+            )
+            .with_detail(format!(
+                "it is the marker of epoch {}; nothing was changed: restore the object, or begin under another job id",
+                other.epoch
+            ))),
+            None => Ok(marker),
         }
     }
 

@@ -301,3 +301,27 @@ fn a_claim_that_meets_an_entry_of_another_chain_stops() {
     }
     assert_eq!(step, Step::Conclude(Conclusion::Corrupt { number: 2 }));
 }
+
+#[test]
+fn an_owner_may_ask_whether_it_still_is_one() {
+    let mut shelf = Shelf::default();
+    let (mut first, head, _) = shelf.claimed(1);
+    for _ in 0..2 {
+        let step = first.confirm();
+        assert_eq!(shelf.run(&mut first, step), Conclusion::Claimed { entry: head.clone(), ids: 1..17 });
+    }
+    let committed = shelf.append(&mut first, update(&[own(1)], &[]));
+    assert!(matches!(committed, Conclusion::Committed(_)), "{committed:?}");
+    shelf.claimed(2);
+    let step = first.confirm();
+    assert_eq!(shelf.run(&mut first, step), Conclusion::Fenced { by: Fence::Marker(2) });
+}
+
+#[test]
+fn a_marker_behind_which_there_is_no_number_ends_the_search() {
+    let mut shelf = Shelf::default();
+    let last = Marker { job: JOB, epoch: u64::MAX, token: 1, floor: 0 };
+    shelf.markers.insert(u64::MAX, last.clone());
+    let mut register = Register::new(JOB, 2);
+    assert_eq!(register.claim(Some(last)), Step::Conclude(Conclusion::Corrupt { number: u64::MAX }));
+}

@@ -277,3 +277,49 @@ fn adopted_and_replaced(is_removed_by_itself: bool) {
     assert!(medium.content(&format!("{pointer}/_metadata")).is_none());
     assert!(medium.content("/c/33333333333333333333333333333333/chk-6/_metadata").is_some());
 }
+
+/// Whoever was fenced and does not know it would otherwise begin again with what is long replaced.
+#[test]
+fn whoever_claims_again_hears_of_a_successor_without_having_committed() {
+    let medium = Medium::default();
+    let first = coordinator(&medium);
+    complete(&*first, ONE, &[]);
+    assert_eq!(block_on(first.claim()).unwrap().retained, [ONE]);
+    medium.fail_at(0);
+    assert_eq!(kind(block_on(first.claim())), ErrorKind::Unavailable);
+    assert_eq!(block_on(first.claim()).unwrap().retained, [ONE], "a look that failed changes nothing");
+    coordinator(&medium);
+    assert_eq!(kind(block_on(first.claim())), ErrorKind::Fenced);
+    assert_eq!(kind(block_on(first.begin_checkpoint(id(2)))), ErrorKind::Fenced);
+}
+
+#[test]
+fn a_marker_under_another_number_is_refused() {
+    let medium = Medium::default();
+    complete(&*coordinator(&medium), ONE, &[]);
+    let marker = |epoch: u64| format!("{JOB_DIRECTORY}/_ctl/e/{epoch:020}");
+    medium.replace(&marker(u64::MAX), medium.content(&marker(1)).unwrap());
+    let access = block_on(medium.storage("/c").open(JOB)).unwrap();
+    let error = block_on(access.coordinator().claim()).unwrap_err();
+    assert_eq!((error.kind(), error.subject()), (ErrorKind::Corrupt, &*marker(u64::MAX)), "{error}");
+}
+
+#[test]
+fn directories_with_names_like_ours_keep_no_sweep_from_its_work() {
+    let medium = Medium::default();
+    complete(&*coordinator(&medium), ONE, &[]);
+    let unique = format!("{:032x}", 5);
+    let objects = [
+        format!("{JOB_DIRECTORY}/shared/shared-1-{unique}/inside"),
+        format!("{JOB_DIRECTORY}/_ctl/r/{:020}/inside", 0),
+        format!("{JOB_DIRECTORY}/chk-1/state-{unique}/inside"),
+    ];
+    objects.iter().for_each(|object| medium.put(object, b"somebody's"));
+    let sweep = block_on(coordinator(&medium).sweep(SweepMode::Remove)).unwrap();
+    for object in &objects {
+        assert!(medium.content(object).is_some(), "{object}");
+        let directory = object.trim_end_matches("/inside");
+        let found = sweep.found.iter().find(|swept| swept.object == directory);
+        assert_eq!(found.map(|swept| swept.verdict), Some(Verdict::Foreign), "{directory}");
+    }
+}

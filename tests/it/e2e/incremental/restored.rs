@@ -14,6 +14,8 @@ const THIS: JobId = JobId::from_bytes([2; 16]);
 
 /// Two jobs, the first of which has been canceled after two checkpoints.
 struct Two {
+    /// The id of the second one.
+    this: JobId,
     others: TempDir,
     ours: TempDir,
     before: Taken,
@@ -36,12 +38,17 @@ impl Two {
         config.set_recovery_path(before.pointer.as_str()).set_recovery_claim_mode(mode);
         let table = Table::new();
         table.expect_log(&before);
-        Self { others, ours, before, config, table }
+        Self { this: THIS, others, ours, before, config, table }
+    }
+
+    /// The second job goes by the first one's id: it is the same one, which begins anew in another directory.
+    async fn of_one_job(mode: RecoveryClaimMode) -> Self {
+        Self { this: OTHER, ..Self::new(mode).await }
     }
 
     /// The second job, restored.
     async fn start(&self) -> JobHandle {
-        let handle = self.table.start(2, &self.config, self.ours.path(), Some(THIS));
+        let handle = self.table.start(2, &self.config, self.ours.path(), Some(self.this));
         self.table.opened(2).await;
         assert_eq!(self.table.restored(), self.before.values);
         handle
@@ -59,7 +66,7 @@ impl Two {
     async fn assert_restored_again(&self, newest: &Taken) {
         let again = Table::new();
         again.expect_log(newest);
-        let handle = again.start(2, &self.config, self.ours.path(), Some(THIS));
+        let handle = again.start(2, &self.config, self.ours.path(), Some(self.this));
         again.opened(2).await;
         assert_eq!(again.restored(), newest.values);
         handle.suspend();
@@ -154,4 +161,54 @@ async fn what_is_left_to_its_owner_is_used_and_never_removed() {
     assert_eq!(tree(&two.directory_of_the_other()), files);
     assert_needed(&two.ours, THIS, &[&last]);
     two.assert_restored_again(&last).await;
+}
+
+/// What is in the metadata does not tell the two directories apart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_claimed_out_of_an_older_directory_of_the_same_job_stays_there() {
+    let two = Two::of_one_job(RecoveryClaimMode::Claim).await;
+    let theirs = two.before.files();
+    let handle = two.start().await;
+    // Before there is a checkpoint of its own, so that the next attempt goes on from the claimed one.
+    two.table.fail();
+    two.table.opened(2 + 2).await;
+    assert_eq!(two.table.restored(), two.before.values);
+    two.table.set(8..9, 3).await;
+    let first = two.checkpoint(&handle).await;
+    assert_eq!((first.written(), first.foreign()), (1, theirs), "{first:?}");
+    handle.suspend();
+    assert_eq!(handle.wait().await.expect("it is suspended").attempts, 2);
+    two.assert_restored_again(&first).await;
+}
+
+/// The second job ends as the first one did, and a third goes on from what it retained.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_claimed_or_left_is_still_there_for_a_third_job() {
+    for mode in [RecoveryClaimMode::Claim, RecoveryClaimMode::Legacy] {
+        for next in RecoveryClaimMode::ALL {
+            let mut two = Two::new(mode).await;
+            let theirs = two.before.files();
+            let handle = two.start().await;
+            two.table.set(8..9, 3).await;
+            let first = two.checkpoint(&handle).await;
+            assert_eq!(first.foreign(), theirs);
+            handle.cancel();
+            handle.wait().await.expect("it is canceled");
+
+            let _between = std::mem::replace(&mut two.ours, directory());
+            two.this = JobId::from_bytes([3; 16]);
+            two.before = first.clone();
+            two.config.set_recovery_path(first.pointer.as_str()).set_recovery_claim_mode(next);
+            two.table = Table::new();
+            two.table.expect_log(&first);
+            let handle = two.start().await;
+            two.table.set(0..64, 4).await;
+            let last = two.checkpoint(&handle).await;
+            stop(handle).await;
+            two.assert_restored_again(&last).await;
+            assert_eq!(shared(two.others.path(), OTHER), theirs, "{mode:?}, {next:?}");
+            let is_claimed = next == RecoveryClaimMode::Claim;
+            assert_eq!(PathBuf::from(first.pointer.as_str()).exists(), !is_claimed, "{mode:?}, {next:?}");
+        }
+    }
 }
