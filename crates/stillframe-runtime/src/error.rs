@@ -3,6 +3,7 @@ use std::fmt;
 use stillframe_metadata::FormatError;
 use stillframe_model::{FailureReason, JobStatus, Name, Pointer};
 use stillframe_state::StateError;
+use stillframe_state::assignment::AssignmentError;
 use stillframe_storage::StorageError;
 
 /// What a source or operator returns when it cannot go on. Anything that is an error converts into it, and so does text.
@@ -127,7 +128,15 @@ pub enum JobError {
         /// What is wrong with it.
         source: StateError,
     },
-    /// The checkpoint to be restored does not fit the job.
+    /// The state in the checkpoint to be restored cannot be assigned to the tasks of the job.
+    #[error("{pointer} does not fit this job")]
+    Assignment {
+        /// Which checkpoint.
+        pointer: Pointer,
+        /// What does not fit, and what to do.
+        source: AssignmentError,
+    },
+    /// The checkpoint to be restored is not one for this job.
     #[error("{pointer} does not fit this job: {problem}")]
     Mismatch {
         /// Which checkpoint.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use stillframe_config::GraphDescription;
 use stillframe_coordinator::{DistributionPattern, Input, JobPlan, VertexPlan};
 use stillframe_model::{Attempt, JobId, Name, VertexId};
+use stillframe_state::assignment::{JobEdge, JobVertex, MaxParallelism};
 use stillframe_state::key_group;
 
 /// A job as vertices and the exchanges between them, without cycles. All records of a job have one type; where several
@@ -147,6 +148,25 @@ impl<T: Record> JobGraph<T> {
             return Err(problem("it has no vertices".into()));
         }
         Ok(JobPlan { job, attempt, vertices, hooks: Vec::new() })
+    }
+
+    /// The vertices as the assignment of state has to know them. Nobody can set a max parallelism here, so that of restored
+    /// state holds.
+    pub(crate) fn job_vertices(&self, plan: &JobPlan) -> Vec<JobVertex> {
+        let mut outputs = vec![0_u32; self.vertices.len()];
+        let describe = |(vertex, plan): (&Vertex<T>, &VertexPlan)| {
+            let max_parallelism = MaxParallelism::Derived(plan.max_parallelism);
+            let mut described = JobVertex::new(plan.name.clone(), plan.parallelism, max_parallelism);
+            for (upstream, exchange) in &vertex.inputs {
+                // Each edge has an output of its own.
+                let Some(output) = outputs.get_mut(*upstream) else { continue };
+                let upstream = VertexId::new(u32::try_from(*upstream).unwrap_or(u32::MAX));
+                described.inputs.push(JobEdge::new(upstream, *output, exchange.partitioner()));
+                *output += 1;
+            }
+            described
+        };
+        self.vertices.iter().zip(&plan.vertices).map(describe).collect()
     }
 
     /// The vertices that read from this one, and how.

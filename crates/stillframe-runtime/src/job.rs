@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 /// A job is known by its [id](Self::with_id). Run again under the same id it goes on from its newest completed checkpoint,
 /// whatever stopped it; under a new id, which is the default, it begins anew.
 pub struct Job<T> {
-    graph: JobGraph<T>,
+    pub(crate) graph: JobGraph<T>,
     pub(crate) config: EffectiveConfig,
     adjustments: Vec<Adjustment>,
     pub(crate) storage: Arc<dyn CheckpointStorage>,
@@ -217,7 +217,7 @@ impl<T: Record> Job<T> {
         let plan = self.graph.plan(id, number)?;
         let mut start = Start { job: self, id, offload, plan: &plan, access, observer };
         let recovered = start.recover().await?;
-        Ok(recovered.map(|Recovered { storage, recovery, restored, pointer, states }| Attempt {
+        Ok(recovered.map(|Recovered { storage, recovery, plan, restored, pointer, states }| Attempt {
             graph: &self.graph,
             plan,
             config: &self.config,

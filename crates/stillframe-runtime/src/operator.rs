@@ -1,10 +1,13 @@
 //! What users write: sources and operators.
 
+use crate::snapshot::ELEMENTS;
 use crate::{Output, Snapshot, TaskResult};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use stillframe_model::{Attempt, CheckpointId, JobId, KeyGroupRange, Name};
-use stillframe_state::key_group;
+use stillframe_state::{elements, key_group};
 
 /// What travels through a job. Everything that can be copied and sent is one; there is nothing to implement.
 pub trait Record: Clone + Send + Sync + 'static {}
@@ -46,8 +49,25 @@ pub struct Restored {
     /// Keyed state, to be given to [`KeyedState::restore`](stillframe_state::KeyedState::restore). Several parts, if the
     /// parallelism changed.
     pub keyed: Vec<Bytes>,
-    /// Elements of operator state, in order.
+    /// Elements of operator state, in order: those that were added with [`Snapshot::with_element`].
     pub elements: Vec<Bytes>,
+    /// Elements of other lists of operator state by the name of the list, in order; more easily taken with
+    /// [`list`](Self::list).
+    pub lists: BTreeMap<Name, Vec<Bytes>>,
+}
+
+impl Restored {
+    /// What falls to this subtask of a list that was captured with [`Snapshot::with_list`]: nothing if there is no such list.
+    ///
+    /// # Errors
+    /// If there cannot be a list with this name, or an element was of another type.
+    pub fn list<E: DeserializeOwned>(&self, name: &str) -> TaskResult<Vec<E>> {
+        let elements = match name {
+            ELEMENTS => Some(&self.elements),
+            _ => self.lists.get(&Name::new(name)?),
+        };
+        elements.into_iter().flatten().map(|element| Ok(elements::decode_value(element)?)).collect()
+    }
 }
 
 /// State that takes part in checkpoints. Everything has a default, so that a stateless operator implements nothing.

@@ -2,10 +2,11 @@ mod writer;
 
 pub(crate) use writer::Writer;
 
-use crate::TaskResult;
 use crate::error::chain;
+use crate::{TaskError, TaskResult};
 use bytes::Bytes;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use stillframe_model::{
@@ -20,11 +21,18 @@ use stillframe_storage::StateScope;
 pub struct Snapshot {
     preparations: Vec<Box<dyn FnOnce() -> TaskResult<()> + Send>>,
     keyed: Option<Box<dyn Keyed>>,
+    lists: BTreeMap<Name, List>,
+}
+
+/// A list of operator state.
+#[derive(Debug, Default)]
+struct List {
+    redistribution: Redistribution,
     elements: Vec<Bytes>,
 }
 
-/// Under which name an operator's elements stand in the metadata.
-const ELEMENTS: &str = "elements";
+/// The name of the list that needs none.
+pub(crate) const ELEMENTS: &str = "elements";
 
 /// Keyed state, whatever its keys and values are.
 trait Keyed: Send {
@@ -94,12 +102,42 @@ impl Snapshot {
         self
     }
 
-    /// With one more element of operator state.
+    /// With one more element of operator state. At another parallelism each element goes to one subtask.
     ///
     /// # Errors
     /// If the value has no encoding.
-    pub fn with_element<E: Serialize>(mut self, element: &E) -> TaskResult<Self> {
-        self.elements.push(elements::encode_value(element)?);
+    pub fn with_element<E: Serialize>(self, element: &E) -> TaskResult<Self> {
+        self.with_list(ELEMENTS, Redistribution::Split, [element])
+    }
+
+    /// With elements of a list of operator state, which [`Restored::list`](crate::Restored::list) gives back under its name.
+    /// What each subtask gets of the elements of all subtasks is up to the list:
+    ///
+    /// - [`Split`](Redistribution::Split): each element goes to one subtask. At the same parallelism everybody keeps its own.
+    /// - [`Union`](Redistribution::Union): all elements go to everybody, also at the same parallelism. An operator that
+    ///   captures all that it got would have more of them after each restart.
+    /// - [`Broadcast`](Redistribution::Broadcast): everybody gets the elements that one subtask had, so all have to have the
+    ///   same.
+    ///
+    /// # Errors
+    /// If there cannot be a list with this name, the list is dealt in another way already, or a value has no encoding.
+    pub fn with_list<'a, E: Serialize + 'a>(
+        mut self,
+        name: &str,
+        redistribution: Redistribution,
+        elements: impl IntoIterator<Item = &'a E>,
+    ) -> TaskResult<Self> {
+        let list =
+            self.lists.entry(Name::new(name)?).or_insert_with(|| List { redistribution, ..List::default() });
+        if list.redistribution != redistribution {
+            let already = list.redistribution;
+            let message =
+                format!("list {name} of operator state is {already:?} and cannot be {redistribution:?}, too");
+            return Err(TaskError::message(message));
+        }
+        for element in elements {
+            list.elements.push(elements::encode_value(element)?);
+        }
         Ok(self)
     }
 
@@ -119,7 +157,7 @@ impl Snapshot {
 
     /// Writes the state and makes it durable.
     pub(crate) async fn write(self, form: KeyedForm, mut writer: Writer) -> Result<Written, String> {
-        let Self { preparations: _, keyed, elements } = self;
+        let Self { preparations: _, keyed, lists } = self;
         let mut snapshot = TaskSnapshot { finished: writer.finished, ..TaskSnapshot::default() };
         let mut base = None;
         writer.wanted()?;
@@ -145,15 +183,17 @@ impl Snapshot {
                 }
             }
         }
-        if !elements.is_empty() {
+        for (name, List { redistribution, elements }) in lists {
+            if elements.is_empty() {
+                continue;
+            }
             let count = u32::try_from(elements.len())
-                .map_err(|_| "too many elements of operator state".to_owned())?;
+                .map_err(|_| format!("too many elements of operator state {name}"))?;
             let bytes = elements::encode(&elements).map_err(|error| chain(&error))?;
-            let name = Name::new(ELEMENTS).map_err(|error| error.to_string())?;
             let handle = writer.store(StateScope::Exclusive, &[bytes.into()]).await?;
             snapshot.operator.extend(handle.map(|handle| OperatorHandle {
                 name,
-                redistribution: Redistribution::Split,
+                redistribution,
                 elements: count,
                 handle,
             }));
@@ -168,7 +208,7 @@ impl fmt::Debug for Snapshot {
         f.debug_struct("Snapshot")
             .field("preparations", &self.preparations.len())
             .field("keyed", &self.keyed.as_ref().map(|keyed| keyed.range()))
-            .field("elements", &self.elements.len())
+            .field("lists", &self.lists.keys())
             .finish()
     }
 }

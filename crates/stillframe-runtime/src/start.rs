@@ -9,7 +9,7 @@ use crate::restore::{self, Loaded, Origin, TaskState};
 use crate::{Job, JobError, Record};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stillframe_config::RecoveryClaimMode;
+use stillframe_config::{BarrierPolicy, RecoveryClaimMode};
 use stillframe_coordinator::{JobPlan, Recovery, RetainedState, plan_recovery};
 use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer, StateDirectory, StateFile, TaskId};
 use stillframe_storage::{
@@ -31,6 +31,8 @@ pub(crate) struct Start<'a, T> {
 pub(crate) struct Recovered {
     pub(crate) storage: Arc<dyn StorageAccess>,
     pub(crate) recovery: Recovery,
+    /// That of the job, with the max parallelism of its state.
+    pub(crate) plan: JobPlan,
     pub(crate) restored: Option<CheckpointId>,
     pub(crate) pointer: Option<Pointer>,
     pub(crate) states: BTreeMap<TaskId, TaskState>,
@@ -50,7 +52,7 @@ impl<T: Record> Start<'_, T> {
         let (recovery, found) = if let Some(pointer) = resume {
             // What cannot be restored is not taken over either: its owner may still need it, and this job would be bound to it.
             let location = self.resolve(pointer).await?;
-            let loaded = self.load(&location, Origin::Foreign { ignore_unclaimed }).await?;
+            let loaded = self.load(&location, Origin::Foreign { ignore_unclaimed }, is_first).await?;
             (self.adopt(&storage, &location).await?, Some((location, loaded)))
         } else {
             let taken = claim.taken.clone();
@@ -59,22 +61,26 @@ impl<T: Record> Start<'_, T> {
                 Some(id) => {
                     let location = self.open_checkpoint(&storage, id).await?;
                     let origin = Origin::Own { id, is_taken: taken.contains(&id), ignore_unclaimed };
-                    let loaded = self.load(&location, origin).await?;
+                    let loaded = self.load(&location, origin, is_first).await?;
                     Some((location, loaded))
                 }
                 None => None,
             };
             (recovery, found)
         };
+        let plan = self.plan.clone();
         let mut recovered =
-            Recovered { storage, recovery, restored: None, pointer: None, states: BTreeMap::new() };
-        if let Some((location, Loaded { states, left_out })) = found {
+            Recovered { storage, recovery, plan, restored: None, pointer: None, states: BTreeMap::new() };
+        if let Some((location, Loaded { states, max_parallelism, left_out })) = found {
             recovered.pointer = Some(location.pointer().clone());
             if !left_out.is_empty() {
                 (self.observer)(&JobEvent::StateLeftOut { operators: &left_out });
             }
             recovered.restored = states.values().find_map(|state| state.restored.checkpoint);
             recovered.states = states;
+            for (vertex, adopted) in recovered.plan.vertices.iter_mut().zip(max_parallelism) {
+                vertex.max_parallelism = adopted;
+            }
         }
         // What this process leaves behind it removes itself; once is enough.
         if is_first {
@@ -145,9 +151,17 @@ impl<T: Record> Start<'_, T> {
     }
 
     /// The state in a checkpoint, all of it checked.
-    async fn load(&self, location: &Arc<dyn CompletedLocation>, origin: Origin) -> Result<Loaded, JobError> {
+    async fn load(
+        &self,
+        location: &Arc<dyn CompletedLocation>,
+        origin: Origin,
+        is_first: bool,
+    ) -> Result<Loaded, JobError> {
         let (location, plan) = (Arc::clone(location), self.plan.clone());
-        let load = async move { Ok(restore::load(location, origin, &plan).await) };
+        let vertices = self.job.graph.job_vertices(&plan);
+        let may_finish_early = !is_first || self.job.config.barriers.policy == BarrierPolicy::Track;
+        let load =
+            async move { Ok(restore::load(location, origin, &plan, &vertices, may_finish_early).await) };
         perform(self.offload, "read checkpoint", load).await?
     }
 

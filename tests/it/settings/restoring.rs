@@ -108,7 +108,9 @@ pub(super) fn ignore_unclaimed_state(setting: &Setting) {
     ];
     let restored = setting.changes(["false", "true"], &beside, |config| match run(config) {
         Ok(report) => Ok(report.restored),
-        Err(stillframe::Error::Job(JobError::Mismatch { problem, .. })) => Err(problem.contains("forgotten")),
+        Err(stillframe::Error::Job(JobError::Assignment { source, .. })) => {
+            Err(source.to_string().contains("forgotten"))
+        }
         Err(error) => panic!("{error}"),
     });
     assert_eq!(restored, [Err(true), Ok(vec![CheckpointId::new(7)])]);

@@ -112,9 +112,9 @@ async fn a_job_without_an_operator_of_the_savepoint_is_refused_by_its_name() {
         .resume_from(pointer.clone());
     let (job, events) = Events::of(job);
     let error = job.run().await.expect_err("its sums have no place");
-    let JobError::Mismatch { pointer: named, problem, .. } = &error else { panic!("{error:?}") };
+    let JobError::Assignment { pointer: named, source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*named, pointer);
-    assert!(problem.contains("does not have: sums;"), "{problem}");
+    assert!(source.to_string().contains("does not have: sums;"), "{source}");
     assert_eq!(events.all(), []);
 
     // The same through the settings, which also let it go.
