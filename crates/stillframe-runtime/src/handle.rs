@@ -91,7 +91,7 @@ impl JobHandle {
 
     /// Ends the job. What becomes of its checkpoints is said by the config's retention. Output that a completed checkpoint
     /// holds and that no sink has committed yet appears when the job is resumed from that checkpoint, and otherwise never:
-    /// to end a job with all of its output, let its sources end.
+    /// to end a job with all of its output, let its sources end, or [stop it with a savepoint](Self::stop_with_savepoint).
     pub fn cancel(&self) {
         self.stop(JobStatus::Canceled);
     }

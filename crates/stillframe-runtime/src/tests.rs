@@ -1,5 +1,6 @@
 //! What the drivers owe the machines: nothing hangs, nothing is swallowed. Whole jobs are tested in `tests/`.
 
+mod reports;
 mod storage;
 
 use crate::backlog::{Backlog, SourceBacklog};
@@ -53,6 +54,11 @@ struct Rig {
 }
 
 fn rig() -> Rig {
+    rig_with(0)
+}
+
+/// The same for a task with so many inputs.
+fn rig_with(inputs: usize) -> Rig {
     let (sender, behind) = mpsc::channel(8);
     let (control, receiver) = mpsc::unbounded_channel();
     let (coordinator, inbox) = mpsc::unbounded_channel();
@@ -67,7 +73,7 @@ fn rig() -> Rig {
             max_parallelism: 128,
             attempt: Attempt::new(0),
         },
-        machine: TaskMachine::new(0, BarrierPolicy::Align, None),
+        machine: TaskMachine::new(inputs, BarrierPolicy::Align, None),
         output: Output::new(vec![Edge::new(Exchange::single(), 128, vec![sender])]),
         control: receiver,
         coordinator,
