@@ -35,7 +35,8 @@ fn committed(rig: &Rig) -> (Vec<u64>, BTreeMap<u64, super::sums::Sum>) {
 /// Checks that the numbers before the savepoint, from which a job was restored, and no others are these.
 fn assert_cut(rig: &Rig, mut numbers: Vec<u64>) {
     let before = [(0, &rig.left), (1, &rig.right)];
-    let before = before.map(|(side, valve)| super::numbers::Valve::numbers(side, &valve.restored()));
+    let before = before
+        .map(|(side, valve)| super::numbers::Valve::numbers(side, &valve.restored()).collect::<Vec<_>>());
     let mut before: Vec<_> = before.into_iter().flatten().collect();
     before.sort_unstable();
     numbers.sort_unstable();
