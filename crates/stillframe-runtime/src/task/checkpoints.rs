@@ -164,7 +164,7 @@ impl<T: Record> Task<T> {
                 .map_or_else(|| clock::since_wall(barrier.triggered_at), |alignment| alignment.start_delay),
             alignment: alignment.map_or(Duration::ZERO, |alignment| begun.duration_since(alignment.begun)),
             sync: begun.elapsed(),
-            // Records are values here and have no size in bytes, so what was processed meanwhile stays 0.
+            // Records are values here and have no size in bytes, so what was processed meanwhile is given as 0.
             ..SnapshotMetrics::default()
         };
         let cancelled = Arc::new(AtomicBool::new(false));

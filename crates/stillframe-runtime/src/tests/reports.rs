@@ -64,12 +64,16 @@ impl Operator<u64> for Witness {
     }
 }
 
+/// Longer than anything takes. Without it, a test of something that is no longer said would not end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 async fn event(inbox: &mut mpsc::UnboundedReceiver<Message>) -> Event {
     loop {
-        match inbox.recv().await {
-            Some(Message::Event(event)) => return event,
-            Some(_) => {}
-            None => panic!("the task has ended"),
+        match tokio::time::timeout(PATIENCE, inbox.recv()).await {
+            Ok(Some(Message::Event(event))) => return event,
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the task has ended"),
+            Err(_) => panic!("the task says nothing"),
         }
     }
 }

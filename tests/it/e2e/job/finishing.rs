@@ -44,7 +44,6 @@ async fn checkpoints_go_on_without_a_source_that_has_ended_and_it_is_not_read_ag
     assert_eq!(of_source(&storage, &second.pointer, "left").await, [finished.clone(), finished]);
     assert!(of_source(&storage, &second.pointer, "right").await.iter().all(|subtask| !subtask.finished));
     assert_eq!(rig.left.captured.get(), captured, "they have ended");
-    assert_eq!(rig.ledger.committed().len() as u64, 50 * SPLITS);
     handle.suspend();
     handle.wait().await.expect("it is suspended");
     events.assert_undisturbed();
