@@ -1,6 +1,7 @@
 //! What the drivers owe the machines: nothing hangs, nothing is swallowed. Whole jobs are tested in `tests/`.
 
 mod reports;
+mod stopping;
 mod storage;
 
 use crate::backlog::{Backlog, SourceBacklog};

@@ -1,6 +1,6 @@
 //! Stopping with a savepoint: everything before it is committed, nothing behind it happens, and another job goes on there.
 
-use super::brake::unanswered;
+use super::brake::{settle, unanswered};
 use super::rig::{Rig, checkpoint, files, memory, on_request, sums_of};
 use super::steered::Steering;
 use super::sums::Item;
@@ -57,15 +57,23 @@ async fn a_suspended_job_has_committed_what_stands_before_the_savepoint_and_noth
         let mut config = on_request();
         config.set_checkpointing_mode(mode);
         config.set_externalized_checkpoint_retention(ExternalizedCheckpointRetention::RetainOnCancellation);
-        let (job, events) = rig.job(&config, files(&checkpoints));
+        let steering = Arc::<Steering>::default();
+        let (job, events) = rig.job(&config, steering.around(files(&checkpoints)));
         let handle = job.start();
         let id = handle.id();
         rig.processed(20).await;
         checkpoint(&handle).await;
-        // The sources have more to read when the savepoint comes.
         rig.allow(40);
-        let stopped = stop(&handle, &directory.path().join("mine"), false).await;
-        let Outcome { checkpoint: savepoint, pointer } = stopped.expect("nothing is in its way");
+        let hold = steering.publishing.hold();
+        let mine = directory.path().join("mine");
+        let mut stopped = Box::pin(stop(&handle, &mine, false));
+        unanswered(&mut stopped, steering.publishing.stopped.reach(1)).await;
+        // The sources could read on behind the savepoint.
+        rig.allow(50);
+        unanswered(&mut stopped, settle()).await;
+        drop(hold);
+        let stopped = stopped.await.expect("nothing is in its way");
+        let Outcome { checkpoint: savepoint, pointer } = stopped;
         let report = handle.wait().await.expect("nothing fails");
         assert_eq!((report.status, report.attempts), (JobStatus::Finished, 1));
         assert_eq!(report.latest.map(|latest| latest.checkpoint), Some(savepoint));
