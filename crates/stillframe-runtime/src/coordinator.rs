@@ -185,8 +185,10 @@ impl CoordinatorDriver {
                 | Report::Committed { .. }
                 | Report::Subsumed { .. } => return,
             }),
-            Effect::NotifySubsumed { .. }
-            | Effect::NotifyCoordinatorComplete { .. }
+            Effect::NotifySubsumed { task, checkpoint } => {
+                self.tell(task, Control::NotifySubsumed(checkpoint))
+            }
+            Effect::NotifyCoordinatorComplete { .. }
             | Effect::NotifyCoordinatorAborted { .. }
             | Effect::SnapshotCoordinator { .. }
             | Effect::TriggerHook { .. } => {}

@@ -1,5 +1,7 @@
+mod progress;
 mod writer;
 
+pub(crate) use progress::ProgressReport;
 pub(crate) use writer::Writer;
 
 use crate::error::chain;
@@ -72,8 +74,9 @@ where
 pub(crate) enum KeyedForm {
     /// In one piece, which belongs to the checkpoint alone.
     Whole,
-    /// In parts, of which this checkpoint writes only what the given one does not have.
-    Parts { base: Option<Arc<KeyedBase>> },
+    /// In parts, of which this checkpoint writes only what the given one does not have. Later ones may build on them if they
+    /// are shared.
+    Parts { base: Option<Arc<KeyedBase>>, scope: StateScope },
 }
 
 /// State that was written for a checkpoint.
@@ -161,36 +164,30 @@ impl Snapshot {
         let mut snapshot = TaskSnapshot { finished: writer.finished, ..TaskSnapshot::default() };
         let mut base = None;
         writer.wanted()?;
-        if let Some(keyed) = keyed {
-            match form {
-                KeyedForm::Whole => {
-                    let bytes = keyed.encode().map_err(|error| chain(&error))?;
-                    let handle = writer.store(StateScope::Exclusive, &[bytes.into()]).await?;
-                    let whole =
-                        |handle| KeyedHandle { range: keyed.range(), state: KeyedState::Full(handle) };
-                    snapshot.keyed = handle.map(whole);
-                }
-                KeyedForm::Parts { base: earlier } => {
-                    let increment = keyed.increment(writer.barrier.checkpoint, earlier.as_deref());
-                    let increment = increment.map_err(|error| chain(&error))?;
-                    let handle = match increment.pieces() {
-                        [] => None,
-                        pieces => writer.store(StateScope::Shared, pieces).await?,
-                    };
-                    let (handle, later) = increment.finish(handle).map_err(|error| chain(&error))?;
-                    snapshot.keyed = Some(handle);
-                    base = Some(later);
-                }
+        let keyed = keyed.map(|keyed| Encoded::new(&*keyed, form, writer.barrier.checkpoint)).transpose()?;
+        let lists = lists.into_iter().filter(|(_, list)| !list.elements.is_empty());
+        let lists = lists.map(|(name, list)| EncodedList::new(name, &list)).collect::<Result<Vec<_>, _>>()?;
+        let of_lists: u64 = lists.iter().map(|list| list.bytes.len() as u64).sum();
+        writer.begin(keyed.as_ref().map_or(0, Encoded::len) + of_lists);
+        match keyed {
+            None => {}
+            Some(Encoded::Whole { range, bytes }) => {
+                let handle = writer.store(StateScope::Exclusive, &[bytes]).await?;
+                snapshot.keyed = handle.map(|handle| KeyedHandle { range, state: KeyedState::Full(handle) });
+            }
+            Some(Encoded::Parts { increment, scope }) => {
+                let handle = match increment.pieces() {
+                    [] => None,
+                    pieces => writer.store(scope, pieces).await?,
+                };
+                let (handle, later) = increment.finish(handle).map_err(|error| chain(&error))?;
+                snapshot.keyed = Some(handle);
+                // A savepoint may be gone tomorrow, so nothing is built on it.
+                base = Some(later).filter(|_| scope == StateScope::Shared);
             }
         }
-        for (name, List { redistribution, elements }) in lists {
-            if elements.is_empty() {
-                continue;
-            }
-            let count = u32::try_from(elements.len())
-                .map_err(|_| format!("too many elements of operator state {name}"))?;
-            let bytes = elements::encode(&elements).map_err(|error| chain(&error))?;
-            let handle = writer.store(StateScope::Exclusive, &[bytes.into()]).await?;
+        for EncodedList { name, redistribution, count, bytes } in lists {
+            let handle = writer.store(StateScope::Exclusive, &[bytes]).await?;
             snapshot.operator.extend(handle.map(|handle| OperatorHandle {
                 name,
                 redistribution,
@@ -200,6 +197,50 @@ impl Snapshot {
         }
         writer.sync().await?;
         Ok(Written { snapshot, base })
+    }
+}
+
+/// Keyed state as bytes.
+enum Encoded {
+    Whole { range: KeyGroupRange, bytes: Bytes },
+    Parts { increment: KeyedIncrement, scope: StateScope },
+}
+
+impl Encoded {
+    fn new(keyed: &dyn Keyed, form: KeyedForm, checkpoint: CheckpointId) -> Result<Self, String> {
+        let encoded = match form {
+            KeyedForm::Whole => {
+                keyed.encode().map(|bytes| Self::Whole { range: keyed.range(), bytes: bytes.into() })
+            }
+            KeyedForm::Parts { base, scope } => {
+                keyed.increment(checkpoint, base.as_deref()).map(|increment| Self::Parts { increment, scope })
+            }
+        };
+        encoded.map_err(|error| chain(&error))
+    }
+
+    fn len(&self) -> u64 {
+        match self {
+            Self::Whole { bytes, .. } => bytes.len() as u64,
+            Self::Parts { increment, .. } => increment.pieces().iter().map(|piece| piece.len() as u64).sum(),
+        }
+    }
+}
+
+/// A list of operator state as bytes.
+struct EncodedList {
+    name: Name,
+    redistribution: Redistribution,
+    count: u32,
+    bytes: Bytes,
+}
+
+impl EncodedList {
+    fn new(name: Name, List { redistribution, elements }: &List) -> Result<Self, String> {
+        let count = u32::try_from(elements.len())
+            .map_err(|_| format!("too many elements of operator state {name}"))?;
+        let bytes = elements::encode(elements).map_err(|error| chain(&error))?.into();
+        Ok(Self { name, redistribution: *redistribution, count, bytes })
     }
 }
 

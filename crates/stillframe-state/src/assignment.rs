@@ -31,7 +31,7 @@
 //!     }],
 //!     ..TaskSnapshot::default()
 //! };
-//! let state = OperatorState { max_parallelism: 128, subtasks: vec![subtask(3), subtask(2)] };
+//! let state = OperatorState { max_parallelism: 128, subtasks: vec![subtask(3), subtask(2)], coordinator: None };
 //! let checkpoint = BTreeMap::from([(name.clone(), state)]);
 //!
 //! let job = [JobVertex::new(name, 1, MaxParallelism::Derived(128))];

@@ -6,6 +6,7 @@
 mod alignment;
 mod brake;
 mod durability;
+mod finishing;
 mod ledger;
 mod lifecycle;
 mod newest;
@@ -19,5 +20,6 @@ mod rig;
 mod savepoints;
 mod settings;
 mod steered;
+mod stopping;
 mod sums;
 mod watch;

@@ -60,12 +60,14 @@ pub(super) fn claim<'a>(
                 let (operator, vertex, other) = (name.clone(), owner.name.clone(), vertex.name.clone());
                 return Err(AssignmentError::ClaimedTwice { operator, vertex, other });
             }
-            let says_something = state.subtasks.iter().any(|subtask| subtask.finished || has_state(subtask));
+            let says_something = state.coordinator.is_some()
+                || state.subtasks.iter().any(|subtask| subtask.finished || has_state(subtask));
             states.push(says_something.then_some(Stored { name, state }));
         }
         claimed.push(Claimed { vertex, states });
     }
-    let holds_state = |state: &OperatorState| state.subtasks.iter().any(has_state);
+    let holds_state =
+        |state: &OperatorState| state.coordinator.is_some() || state.subtasks.iter().any(has_state);
     let left_out: Vec<Name> = operators
         .iter()
         .filter(|(name, state)| !owners.contains_key(name) && holds_state(state))

@@ -82,7 +82,9 @@ type Checkpoint = BTreeMap<Name, OperatorState>;
 fn checkpoint<const N: usize>(operators: [(&str, Vec<TaskSnapshot>); N]) -> Checkpoint {
     operators
         .into_iter()
-        .map(|(text, subtasks)| (name(text), OperatorState { max_parallelism: 128, subtasks }))
+        .map(|(text, subtasks)| {
+            (name(text), OperatorState { max_parallelism: 128, subtasks, coordinator: None })
+        })
         .collect()
 }
 

@@ -4,7 +4,7 @@ use super::super::Begin;
 use super::*;
 
 fn with_max(max_parallelism: u16, subtasks: Vec<TaskSnapshot>) -> Checkpoint {
-    [(name("one"), OperatorState { max_parallelism, subtasks })].into()
+    [(name("one"), OperatorState { max_parallelism, subtasks, coordinator: None })].into()
 }
 
 #[test]

@@ -159,7 +159,7 @@ proptest! {
             let range = key_group::range_of(subtask, old, max);
             if without.contains(&subtask) { nothing() } else { keyed(range.start, range.end) }
         };
-        let state = OperatorState { max_parallelism: max, subtasks: (0..old).map(snapshot).collect() };
+        let state = OperatorState { max_parallelism: max, subtasks: (0..old).map(snapshot).collect(), coordinator: None };
         let job = [JobVertex::new(name("one"), new, MaxParallelism::Explicit(max))];
         let assignment = assigned(&[(name("one"), state)].into(), &job);
         let mut seen = BTreeSet::new();
