@@ -7,6 +7,7 @@ mod metadata;
 mod properties;
 mod restoring;
 mod sharing;
+mod stopping;
 
 use crate::*;
 use alloc::collections::BTreeSet;
