@@ -8,6 +8,7 @@ mod properties;
 mod restoring;
 mod sharing;
 mod stopping;
+mod transcripts;
 
 use crate::*;
 use alloc::collections::BTreeSet;
