@@ -8,6 +8,7 @@ mod properties;
 mod restoring;
 mod sharing;
 mod stopping;
+mod totality;
 mod transcripts;
 
 use crate::*;
