@@ -5,6 +5,7 @@ use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Ignored};
 use crate::pending::Pending;
+use crate::waiting::Origin;
 use alloc::string::String;
 use alloc::vec::Vec;
 use stillframe_model::{FailureReason, JobStatus, Now, OpId};
@@ -79,7 +80,10 @@ impl Coordinator {
             self.refuse(waiting.origin, reason, Some(message.clone()), effects);
         }
         for pending in core::mem::take(&mut self.pending).into_values() {
-            self.refuse(pending.origin, reason, Some(message.clone()), effects);
+            // A periodic one was taken, so it was not skipped.
+            if let Origin::Person(_) = pending.origin {
+                self.refuse(pending.origin, reason, Some(message.clone()), effects);
+            }
         }
         self.stopped(None, effects);
         self.confirmations.stop();

@@ -56,6 +56,9 @@ impl Coordinator {
 
     pub(crate) fn all_acknowledged(&mut self, now: Now, checkpoint: CheckpointId, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
+        // If all have acknowledged before anybody was triggered, this is asked again when they are.
+        let Phase::Collecting(location) = &pending.phase else { return };
+        let location = location.clone();
         effects.push(Effect::Report(Report::Durable { checkpoint }));
         if let Some(vertex) = pending.torn_union(&self.plan, self.tasks.layout()) {
             let cause = alloc::format!(
@@ -64,10 +67,7 @@ impl Coordinator {
             let reason = FailureReason::CheckpointDeclinedTaskClosing;
             return self.abort(now, checkpoint, reason, None, Some(cause), effects);
         }
-        if let Phase::Collecting(location) = &pending.phase {
-            let location = location.clone();
-            pending.enter(Phase::Collected(location), now.monotonic);
-        }
+        pending.enter(Phase::Collected(location), now.monotonic);
     }
 
     /// What there is to say about a message for a checkpoint that is not in progress.

@@ -88,10 +88,12 @@ impl Schedule {
     /// nobody asked in time are not made up for.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> bool {
         let Some(next) = self.next.filter(|next| *next <= now) else { return false };
-        self.next = self.current().map(|interval| {
+        let following = self.current().map(|interval| {
             let following = next.after(interval);
             if following > now { following } else { now.after(interval) }
         });
+        // At the end of time nothing follows.
+        self.next = following.filter(|following| *following > now);
         true
     }
 }
@@ -130,6 +132,15 @@ mod tests {
         assert!(!schedule.take_due(at(45)));
         assert!(schedule.take_due(at(999)));
         assert_eq!(schedule.next(), Some(at(1_099)));
+    }
+
+    #[test]
+    fn at_the_end_of_time_nothing_follows() {
+        let end = Timestamp::from_origin(Duration::MAX);
+        let mut schedule = schedule(millis(100), millis(100));
+        schedule.start(at(0), Duration::ZERO);
+        assert!(schedule.take_due(end));
+        assert!(!schedule.take_due(end), "or it would be due for ever");
     }
 
     #[test]

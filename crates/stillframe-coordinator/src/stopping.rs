@@ -17,13 +17,14 @@ pub(crate) enum Stopping {
     No,
     /// The savepoint is asked for, or being taken. Whether periodic checkpoints begin again if it fails.
     Asked { was_periodic: bool },
-    /// The savepoint exists, and the tasks end. Who asked hears of it when they have.
-    Decided { request: RequestId, outcome: Outcome },
+    /// The savepoint exists, and the tasks end. Who asked hears of it when they have; it is more than one if another
+    /// savepoint was already on its way.
+    Decided(Vec<(RequestId, Outcome)>),
 }
 
 impl Stopping {
     pub(crate) fn is_decided(&self) -> bool {
-        matches!(self, Self::Decided { .. })
+        matches!(self, Self::Decided(_))
     }
 }
 
@@ -40,10 +41,8 @@ impl Coordinator {
         if is_stop && self.is_running() && !self.stopping.is_decided() {
             let was_periodic = match self.stopping {
                 Stopping::Asked { was_periodic } => was_periodic,
-                Stopping::No | Stopping::Decided { .. } => self.schedule.is_started(),
+                Stopping::No | Stopping::Decided(_) => self.schedule.is_started(),
             };
-            // Nothing that is given up for this one may begin the periodic checkpoints again.
-            self.stopping = Stopping::No;
             self.suspend(now, effects);
             self.stopping = Stopping::Asked { was_periodic };
         }
@@ -53,11 +52,11 @@ impl Coordinator {
     /// Ends the periodic checkpoints, and gives up everything that waits or is in progress.
     pub(crate) fn suspend(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.schedule.stop();
+        // A savepoint that is given up here, and behind which the job was to stop, does not begin them again.
+        if !self.stopping.is_decided() {
+            self.stopping = Stopping::No;
+        }
         self.give_up_all(now, FailureReason::CheckpointCoordinatorSuspend, effects);
-        self.stopping = match core::mem::replace(&mut self.stopping, Stopping::No) {
-            decided @ Stopping::Decided { .. } => decided,
-            Stopping::No | Stopping::Asked { .. } => Stopping::No,
-        };
     }
 
     pub(crate) fn give_up_all(&mut self, now: Now, reason: FailureReason, effects: &mut Vec<Effect>) {
@@ -88,7 +87,12 @@ impl Coordinator {
             self.refuse(waiting.origin, FailureReason::CheckpointCoordinatorSuspend, None, effects);
         }
         if let Origin::Person(request) = pending.origin {
-            self.stopping = Stopping::Decided { request, outcome };
+            match &mut self.stopping {
+                Stopping::Decided(all) => all.push((request, outcome)),
+                Stopping::No | Stopping::Asked { .. } => {
+                    self.stopping = Stopping::Decided(alloc::vec![(request, outcome)]);
+                }
+            }
         }
         if let Ending::Aborting(status) = self.ending {
             self.stopped(status, effects);
@@ -97,26 +101,18 @@ impl Coordinator {
 
     /// Tells who wanted the job to stop whether it did. `None`: it is restarted after a failure.
     pub(crate) fn stopped(&mut self, status: Option<JobStatus>, effects: &mut Vec<Effect>) {
-        let Stopping::Decided { request, outcome } = core::mem::replace(&mut self.stopping, Stopping::No)
-        else {
-            return;
-        };
-        let outcome = match status {
-            Some(JobStatus::Finished) => Ok(outcome),
-            other => Err(Refused {
-                reason: FailureReason::TaskFailure,
-                cause: Some(match other {
-                    Some(status) => format!(
-                        "savepoint {} is complete at {}, but the job was {status} before all of its tasks had ended",
-                        outcome.checkpoint, outcome.pointer
-                    ),
-                    None => format!(
-                        "savepoint {} is complete at {}, but the job failed before all of its tasks had ended",
-                        outcome.checkpoint, outcome.pointer
-                    ),
-                }),
-            }),
-        };
-        effects.push(Effect::Resolve { request, outcome });
+        let Stopping::Decided(all) = core::mem::replace(&mut self.stopping, Stopping::No) else { return };
+        effects.extend(all.into_iter().map(|(request, outcome)| {
+            let how = match status {
+                Some(JobStatus::Finished) => return Effect::Resolve { request, outcome: Ok(outcome) },
+                Some(status) => format!("was {status}"),
+                None => "failed".into(),
+            };
+            let cause = Some(format!(
+                "savepoint {} is complete at {}, but the job {how} before all of its tasks had ended",
+                outcome.checkpoint, outcome.pointer
+            ));
+            Effect::Resolve { request, outcome: Err(Refused { reason: FailureReason::TaskFailure, cause }) }
+        }));
     }
 }

@@ -1,5 +1,6 @@
 //! The coordinator stepped by hand: events in, effects out.
 
+mod compared;
 mod ending;
 mod failing;
 mod files;
@@ -8,6 +9,8 @@ mod properties;
 mod restoring;
 mod sharing;
 mod stopping;
+mod totality;
+mod transcripts;
 
 use crate::*;
 use alloc::collections::BTreeSet;

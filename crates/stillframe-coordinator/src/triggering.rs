@@ -18,6 +18,13 @@ use stillframe_model::{
 impl Coordinator {
     pub(crate) fn trigger(&mut self, now: Now, request: Waiting, effects: &mut Vec<Effect>) {
         let plan = match self.tasks.plan(&self.plan) {
+            // The last of all ids is followed by itself, and no two in progress may have the same.
+            Ok(_) if self.pending.contains_key(&self.next_checkpoint) => {
+                Err(FailureReason::TriggerCheckpointFailure)
+            }
+            plan => plan,
+        };
+        let plan = match plan {
             Ok(plan) => plan,
             Err(reason) => {
                 effects.push(Effect::Report(Report::Refused { reason }));

@@ -9,6 +9,7 @@ mod coverage;
 mod ledger;
 mod model;
 mod mutant;
+mod reference;
 mod world;
 
 use crate::prove::{Proof, Size, report, size};
