@@ -1,16 +1,21 @@
+mod pending;
+mod snapshot;
+
+pub use pending::{PendingCheckpoint, StorageCall};
+pub use snapshot::SnapshotHandle;
+pub(crate) use snapshot::{Levels, Reply};
+
 use crate::{JobError, JobReport};
 use stillframe_coordinator::{Outcome, Refused, SnapshotRequest};
 use stillframe_model::{JobId, JobStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// Where the outcome of a request goes.
-pub(crate) type Reply = oneshot::Sender<Result<Outcome, Refused>>;
-
 /// What a person can ask of a running job.
 #[derive(Debug)]
 pub(crate) enum Command {
     Snapshot { snapshot: SnapshotRequest, reply: Reply },
+    Status(oneshot::Sender<Vec<PendingCheckpoint>>),
     Stop(JobStatus),
 }
 
@@ -31,6 +36,9 @@ pub enum RequestError {
     /// The job has ended, or is being restarted.
     #[error("the job is not running at the moment")]
     NotRunning,
+    /// It is complete, and the job goes on behind it, so that its sinks let nothing out for it.
+    #[error("nothing is committed for a savepoint behind which the job goes on")]
+    NothingCommitted,
 }
 
 impl JobHandle {
@@ -54,6 +62,29 @@ impl JobHandle {
     /// Why there is none.
     pub async fn trigger_savepoint(&self, target: Option<String>) -> Result<Outcome, RequestError> {
         self.snapshot(SnapshotRequest::savepoint(target)).await
+    }
+
+    /// Asks for a checkpoint and does not wait for it.
+    #[must_use = "the handle says what becomes of it"]
+    pub fn begin_checkpoint(&self) -> SnapshotHandle {
+        self.begin(SnapshotRequest::CHECKPOINT)
+    }
+
+    /// Asks for a savepoint and does not wait for it.
+    #[must_use = "the handle says what becomes of it"]
+    pub fn begin_savepoint(&self, target: Option<String>) -> SnapshotHandle {
+        self.begin(SnapshotRequest::savepoint(target))
+    }
+
+    /// The checkpoints in progress, oldest first, and why each of them is not complete yet. Printed, each is a few lines for
+    /// a person who wonders why it is stuck.
+    ///
+    /// # Errors
+    /// If the job is not running.
+    pub async fn pending_checkpoints(&self) -> Result<Vec<PendingCheckpoint>, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Status(reply)).map_err(|_| RequestError::NotRunning)?;
+        answer.await.map_err(|_| RequestError::NotRunning)
     }
 
     /// Ends the job. What becomes of its checkpoints is said by the config's retention. Output that a completed checkpoint
@@ -84,9 +115,14 @@ impl JobHandle {
     }
 
     async fn snapshot(&self, snapshot: SnapshotRequest) -> Result<Outcome, RequestError> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Snapshot { snapshot, reply }).map_err(|_| RequestError::NotRunning)?;
-        answer.await.map_err(|_| RequestError::NotRunning)?.map_err(RequestError::Refused)
+        self.begin(snapshot).resolved().await
+    }
+
+    fn begin(&self, snapshot: SnapshotRequest) -> SnapshotHandle {
+        let (handle, reply) = SnapshotHandle::new();
+        // Dropping the reply says that the job is not running.
+        let _ = self.commands.send(Command::Snapshot { snapshot, reply });
+        handle
     }
 
     fn stop(&self, status: JobStatus) {

@@ -1,6 +1,7 @@
 //! From a checkpoint in a storage to the state that each task begins with.
 
 use crate::JobError;
+use crate::offload::Call;
 use crate::operator::Restored;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use stillframe_model::{
     TaskSnapshot, VertexId,
 };
 use stillframe_state::{KeyedBase, elements, key_group};
-use stillframe_storage::CompletedLocation;
+use stillframe_storage::{CompletedLocation, StorageError};
 
 /// What one task begins with.
 #[derive(Clone, Debug, Default)]
@@ -45,17 +46,24 @@ pub(crate) enum Origin {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) states: BTreeMap<TaskId, TaskState>,
-    /// The operators whose state no operator of the job claims.
+    /// The operators and hooks whose state nobody of the job claims.
     pub(crate) left_out: Vec<Name>,
+    /// What the hooks had kept, all of it or nothing.
+    pub(crate) hooks: BTreeMap<Name, Bytes>,
+    /// The state of the operators' coordinators.
+    pub(crate) coordinators: BTreeMap<VertexId, Bytes>,
+    pub(crate) checkpoint: CheckpointId,
 }
 
-/// Reads a checkpoint and deals its state to the tasks of the plan.
+/// Reads a checkpoint and deals its state to the tasks of the plan. Each state that is read is a step of the call.
 pub(crate) async fn load(
     location: Arc<dyn CompletedLocation>,
     origin: Origin,
     plan: &JobPlan,
+    call: &Call,
 ) -> Result<Loaded, JobError> {
     let pointer = location.pointer().clone();
+    call.step("its metadata");
     let metadata = read_metadata(&*location).await?;
     let mismatch = |problem: String| JobError::Mismatch { pointer: pointer.clone(), problem };
     let may_leave_out = match origin {
@@ -69,27 +77,39 @@ pub(crate) async fn load(
         Origin::Foreign { ignore_unclaimed } => ignore_unclaimed,
     };
     let is_foreign = matches!(origin, Origin::Foreign { .. }) || metadata.job != plan.job;
-    let CheckpointMetadata { checkpoint, mut operators, .. } = metadata;
-    let mut states = BTreeMap::new();
+    let CheckpointMetadata { checkpoint, mut operators, mut hooks, .. } = metadata;
+    let (mut states, mut coordinators) = (BTreeMap::new(), BTreeMap::new());
     for (vertex, id) in plan.vertices.iter().zip((0..).map(VertexId::new)) {
-        let Some(operator) = operators.remove(&vertex.name) else { continue };
+        let Some(mut operator) = operators.remove(&vertex.name) else { continue };
+        if vertex.has_coordinator {
+            coordinators.extend(operator.coordinator.take().map(|state| (id, state)));
+        } else if operator.coordinator.is_some() && !may_leave_out {
+            return Err(mismatch(format!(
+                "operator {} has no coordinator any more, and the checkpoint holds the state of one; give it back, or drop \
+                 its state with execution.state-recovery.ignore-unclaimed-state",
+                vertex.name
+            )));
+        }
         check(vertex, &operator).map_err(mismatch)?;
         let subtasks =
-            read(Location { completed: &*location, is_foreign }, vertex, operator, checkpoint).await?;
+            read(Location { completed: &*location, is_foreign, call }, vertex, operator, checkpoint).await?;
         states.extend((0..).map(|subtask| TaskId { vertex: id, subtask }).zip(subtasks));
     }
-    let has_state = |operator: &OperatorState| operator.subtasks.iter().any(|subtask| subtask.size() > 0);
+    let has_state = |operator: &OperatorState| {
+        operator.coordinator.is_some() || operator.subtasks.iter().any(|subtask| subtask.size() > 0)
+    };
     let unclaimed = operators.into_iter().filter(|(_, operator)| has_state(operator));
-    let left_out: Vec<Name> = unclaimed.map(|(name, _)| name).collect();
+    let mut left_out: Vec<Name> = unclaimed.map(|(name, _)| name).collect();
+    left_out.extend(hooks.extract_if(.., |name, _| !plan.hooks.contains(name)).map(|(name, _)| name));
     if !left_out.is_empty() && !may_leave_out {
         let names: Vec<_> = left_out.iter().map(Name::as_str).collect();
         return Err(mismatch(format!(
-            "it holds state of operators that this job does not have: {}; give them their names back, or drop their \
+            "it holds state of operators or hooks that this job does not have: {}; give them their names back, or drop their \
              state with execution.state-recovery.ignore-unclaimed-state",
             names.join(", ")
         )));
     }
-    Ok(Loaded { states, left_out })
+    Ok(Loaded { states, left_out, hooks, coordinators, checkpoint })
 }
 
 /// What a checkpoint consists of.
@@ -121,11 +141,17 @@ pub(crate) fn shared_files(
 #[derive(Clone, Copy)]
 struct Location<'a> {
     completed: &'a dyn CompletedLocation,
+    call: &'a Call,
     /// Whether another job took it.
     is_foreign: bool,
 }
 
 impl Location<'_> {
+    async fn read(&self, operator: &Name, handle: &StateHandle) -> Result<Bytes, StorageError> {
+        self.call.step(format!("state of operator {operator}"));
+        self.completed.read(handle).await
+    }
+
     /// The part under the name that later checkpoints have for its file, where they can have one. It is the name that
     /// [`shared_files`] has for it.
     fn seen_from_here(&self, part: &IncrementalPart) -> IncrementalPart {
@@ -187,12 +213,15 @@ async fn read(
         match &subtask.keyed {
             None => {}
             Some(KeyedHandle { range, state: KeyedState::Full(handle) }) => {
-                keyed.push((*range, location.completed.read(handle).await?));
+                keyed.push((*range, location.read(&vertex.name, handle).await?));
             }
             Some(KeyedHandle { range, state: KeyedState::Incremental(incremental) }) => {
                 let mut parts = Vec::new();
                 for part in &incremental.parts {
-                    parts.push((location.seen_from_here(part), location.completed.read(&part.handle).await?));
+                    parts.push((
+                        location.seen_from_here(part),
+                        location.read(&vertex.name, &part.handle).await?,
+                    ));
                 }
                 let (base, records) =
                     KeyedBase::read(*range, operator.max_parallelism, parts).map_err(of_operator)?;
@@ -210,7 +239,7 @@ async fn read(
                 );
                 return Err(JobError::Mismatch { pointer: location.completed.pointer().clone(), problem });
             }
-            let bytes = location.completed.read(&list.handle).await?;
+            let bytes = location.read(&vertex.name, &list.handle).await?;
             list_elements.extend(elements::decode(&bytes).map_err(of_operator)?);
         }
         lists.push(list_elements);

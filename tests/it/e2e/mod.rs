@@ -6,5 +6,5 @@
 
 pub(crate) mod flights;
 mod incremental;
-mod job;
+pub(crate) mod job;
 mod watchdog;

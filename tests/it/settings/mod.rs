@@ -9,6 +9,7 @@ mod differences;
 mod driven;
 mod files;
 mod pending;
+mod removing;
 mod resolving;
 mod restoring;
 mod taking_part;
@@ -96,6 +97,7 @@ every_setting! {
     coordinating::tolerable_failures: "execution.checkpointing.tolerable-failed-checkpoints";
     coordinating::retention: "execution.checkpointing.externalized-checkpoint-retention";
     coordinating::num_retained: "execution.checkpointing.num-retained";
+    removing::parallel_cleaner: "execution.checkpointing.cleaner.parallel-mode";
     resolving::force: "execution.checkpointing.force";
     resolving::force_unaligned: "execution.checkpointing.unaligned.forced";
     files::storage: "execution.checkpointing.storage";

@@ -14,8 +14,7 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// What its types leave open, and its readers rely on.
 pub(super) fn assert_valid(effective: &EffectiveConfig) {
-    let EffectiveConfig { schedule, barriers, incremental: _, tolerance, retention: _, storage, recovery: _ } =
-        effective;
+    let EffectiveConfig { schedule, barriers, tolerance, storage, .. } = effective;
     assert!(schedule.min_pause <= YEAR, "{schedule:?}");
     assert!(schedule.timeout >= SHORTEST, "{schedule:?}");
     if let Some(interval) = schedule.interval {
@@ -54,8 +53,16 @@ fn assert_storage(storage: &StorageDescriptor) {
 
 /// A config that asks for exactly this.
 fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
-    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention, storage, recovery } =
-        effective;
+    let EffectiveConfig {
+        schedule,
+        barriers,
+        incremental,
+        tolerance,
+        retention,
+        parallel_cleaner,
+        storage,
+        recovery,
+    } = effective;
     let mut config = CheckpointConfig::default();
     config
         .set_min_pause_between_checkpoints(schedule.min_pause)
