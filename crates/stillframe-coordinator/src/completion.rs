@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Completed, Effect, Ignored, Outcome, Report};
 use crate::pending::{Pending, Phase};
-use crate::requests::Origin;
+use crate::waiting::Origin;
 use alloc::vec::Vec;
 use stillframe_model::{Attempt, CheckpointId, FailureReason, LocationReference, Now, OpId, Pointer, TaskId};
 

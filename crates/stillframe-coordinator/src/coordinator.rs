@@ -4,12 +4,13 @@ use crate::ending::Ending;
 use crate::failure::Tolerance;
 use crate::pending::Pending;
 use crate::recovery::Recovery;
-use crate::requests::{Decision, Facts, Origin, Requests, Waiting};
+use crate::requests::{Decision, Facts, MAX_QUEUED_REQUESTS, Requests};
 use crate::retention::Retained;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
 use crate::stopping::Stopping;
 use crate::tasks::{TaskState, Tasks};
+use crate::waiting::{Origin, Waiting};
 use crate::{Event, JobPlan, SnapshotRequest, invariants};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -67,7 +68,7 @@ pub struct Coordinator {
     /// Whether barriers may overtake records, so that a savepoint, whose barriers may not, is no light thing to add.
     pub(crate) is_unaligned: bool,
     pub(crate) schedule: Schedule,
-    pub(crate) requests: Requests,
+    pub(crate) requests: Requests<Waiting>,
     pub(crate) pending: BTreeMap<CheckpointId, Pending>,
     pub(crate) retained: Retained,
     pub(crate) shared: Shared,
@@ -103,7 +104,7 @@ impl Coordinator {
             timeout: config.schedule.timeout,
             is_unaligned: config.barriers.unaligned.is_some(),
             schedule: Schedule::new(&config.schedule),
-            requests: Requests::default(),
+            requests: Requests::new(MAX_QUEUED_REQUESTS),
             pending: BTreeMap::new(),
             retained: Retained::new(config.retention, &recovery.retained),
             shared: Shared::new(&recovery.retained, recovery.left),
@@ -237,19 +238,17 @@ impl Coordinator {
             let facts = Facts {
                 now: now.monotonic,
                 pending: self.pending.len(),
-                triggering: self.pending.values().any(Pending::is_triggering) || self.tasks.is_changing(),
-                discarding: self.discarding.len(),
+                is_triggering: self.pending.values().any(Pending::is_triggering) || self.tasks.is_changing(),
+                cleaning: self.discarding.len(),
                 last_completion: self.last_completion,
                 max_concurrent: self.max_concurrent,
                 min_pause: self.min_pause,
             };
             match self.requests.next(facts) {
                 Decision::Wait => break,
-                Decision::Postpone { until } => {
+                Decision::Postpone { rejected, until } => {
                     self.schedule.postpone(until);
-                    effects.push(Effect::Report(Report::Skipped {
-                        reason: FailureReason::MinimumTimeBetweenCheckpoints,
-                    }));
+                    self.refuse(rejected.payload.origin, rejected.reason, None, effects);
                 }
                 Decision::Run(request) => self.trigger(now, request, effects),
             }
@@ -260,7 +259,7 @@ impl Coordinator {
         // A retry of the last checkpoint comes through the schedule even where there are no periodic ones.
         let origin = if self.schedule.is_periodic() { Origin::Schedule } else { Origin::EndOfData };
         // One that is still waiting stands for all that have become due since: they would only follow it at once.
-        if !self.requests.is_waiting(origin) {
+        if !self.is_waiting(origin) {
             self.submit(Waiting { snapshot: SnapshotRequest::CHECKPOINT, origin }, effects);
         }
     }
@@ -270,9 +269,13 @@ impl Coordinator {
             self.refuse(request.origin, FailureReason::CheckpointCoordinatorShutdown, None, effects);
         } else if self.stopping.is_decided() {
             self.refuse(request.origin, FailureReason::CheckpointCoordinatorSuspend, None, effects);
-        } else if let Err((dropped, reason)) = self.requests.submit(request) {
-            self.refuse(dropped.origin, reason, None, effects);
+        } else if let Some(rejected) = self.requests.submit(request.queued(!self.is_unaligned)).rejected() {
+            self.refuse(rejected.payload.origin, rejected.reason, None, effects);
         }
+    }
+
+    fn is_waiting(&self, origin: Origin) -> bool {
+        self.requests.waiting().any(|waiting| waiting.origin == origin)
     }
 
     pub(crate) fn refuse(
@@ -326,7 +329,7 @@ impl Coordinator {
         if !self.tasks.wait_for_last() {
             return self.close(&[task], effects);
         }
-        if self.tasks.all_at_end() && !self.requests.is_waiting(Origin::EndOfData) {
+        if self.tasks.all_at_end() && !self.is_waiting(Origin::EndOfData) {
             let origin = Origin::EndOfData;
             self.submit(Waiting { snapshot: SnapshotRequest::CHECKPOINT, origin }, effects);
         }

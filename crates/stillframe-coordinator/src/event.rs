@@ -7,6 +7,10 @@ use stillframe_model::{
 };
 
 /// What can happen to a coordinator.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events come one at a time, and most are acknowledgements: a box for each would only cost time"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Begin with the periodic checkpoints. Without an interval in the config this changes nothing.

@@ -16,7 +16,8 @@
 //!
 //! The crate is `no_std + alloc` and has no clock, no runtime and no storage. Read [`Coordinator`] first, then [`Event`]
 //! and [`Effect`]. Each of the other modules is a part that returns decisions; only the coordinator turns them into
-//! effects.
+//! effects. Two of them are of use on their own: [`requests`] decides which request goes next, and [`failure`] which
+//! failed checkpoint fails the job.
 #![no_std]
 
 extern crate alloc;
@@ -27,13 +28,13 @@ mod coordinator;
 mod effect;
 mod ending;
 mod event;
-mod failure;
+pub mod failure;
 mod invariants;
 mod lifecycle;
 mod pending;
 mod plan;
 mod recovery;
-mod requests;
+pub mod requests;
 mod retention;
 mod schedule;
 mod shared;
@@ -43,6 +44,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod triggering;
+mod waiting;
 
 pub use coordinator::Coordinator;
 pub use effect::{Aborted, Completed, Effect, Ignored, Outcome, Refused, Report};

@@ -2,14 +2,12 @@
 
 use crate::coordinator::{Coordinator, END_OF_DATA_RETRY};
 use crate::effect::{Aborted, Effect, Ignored, Report};
-use crate::failure::Verdict;
+use crate::failure::{Failure, Verdict};
 use crate::pending::{Acknowledgement, Pending, Phase};
-use crate::requests::Origin;
+use crate::waiting::Origin;
 use alloc::string::String;
 use alloc::vec::Vec;
-use stillframe_model::{
-    Attempt, CheckpointId, FailurePhase, FailureReason, Now, TaskId, TaskProgress, TaskSnapshot,
-};
+use stillframe_model::{Attempt, CheckpointId, FailureReason, Now, TaskId, TaskProgress, TaskSnapshot};
 
 /// How many checkpoints that took too long are remembered, to tell their late acknowledgements from others.
 const MAX_EXPIRED: usize = 16;
@@ -181,17 +179,15 @@ impl Coordinator {
             | Phase::Collected(location)
             | Phase::Publishing { location, .. } => self.discard(checkpoint, location, effects),
         }
-        // The rules are those of Flink's failure manager. A savepoint that fails without the fault of a task, for a mistyped
-        // target for example, says nothing about the job. Behind a savepoint of a job that stops, a task may have stopped
-        // already, so that only a restart brings it back.
-        let is_fault_of_task = by.is_some() && reason.phase() == FailurePhase::AfterTrigger;
-        let fails = self.is_running()
-            && match (is_fault_of_task, kind.is_savepoint()) {
-                (true, _) if kind.is_synchronous() => true,
-                (false, true) => false,
-                (true, _) | (false, false) => self.tolerance.failed(checkpoint, reason) == Verdict::TooMany,
-            };
-        if fails {
+        // A savepoint that fails without the fault of a task, for a mistyped target for example, says nothing about the job.
+        let failure = Failure {
+            checkpoint: Some(checkpoint),
+            reason,
+            is_savepoint: kind.is_savepoint(),
+            is_synchronous: kind.is_synchronous(),
+            by_task: by.is_some(),
+        };
+        if self.is_running() && self.tolerance.failed(failure) != Verdict::Tolerated {
             let message = cause.unwrap_or_else(|| alloc::format!("{kind} {checkpoint} failed"));
             effects.push(Effect::FailJob { reason, task: by, message });
         }

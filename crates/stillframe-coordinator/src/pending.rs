@@ -1,8 +1,8 @@
 //! One checkpoint between its trigger and its end.
 
 use crate::plan::{JobPlan, Layout};
-use crate::requests::Origin;
 use crate::tasks::CheckpointPlan;
+use crate::waiting::Origin;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;

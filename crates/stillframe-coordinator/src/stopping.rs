@@ -5,7 +5,7 @@ use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Outcome, Refused};
 use crate::ending::Ending;
 use crate::pending::Pending;
-use crate::requests::{Origin, Waiting};
+use crate::waiting::{Origin, Waiting};
 use alloc::format;
 use alloc::vec::Vec;
 use stillframe_model::{FailureReason, JobStatus, Now, RequestId};

@@ -4,7 +4,7 @@
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Ignored, Report};
 use crate::pending::{Pending, Phase};
-use crate::requests::{Origin, Waiting};
+use crate::waiting::{Origin, Waiting};
 use crate::{CheckpointType, Fault, SnapshotRequest};
 use alloc::collections::BTreeMap;
 use alloc::string::String;

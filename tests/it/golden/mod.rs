@@ -1,7 +1,7 @@
 //! What real Flink did, done again with Stillframe.
 //!
-//! `tests/oracle` holds recordings of Flink 1.20.5. [`oracle`] reads them, [`config_case`], [`storage_case`], [`tables`] and
-//! [`disk`] interpret them, [`conversion`] translates between Flink's words and ours, [`difference`] names where we differ on
+//! `tests/oracle` holds recordings of Flink 1.20.5. [`oracle`] reads them, [`config_case`], [`storage_case`], [`tables`],
+//! [`disk`] and [`decider`] interpret them, [`conversion`] translates between Flink's words and ours, [`difference`] names where we differ on
 //! purpose, and [`tally`] says what became of all of them. `STILLFRAME_ORACLE` names a folder with other cases of the same
 //! form. Nothing here goes by the name of a case, and what is not understood fails.
 
@@ -9,6 +9,7 @@ mod argument;
 mod call;
 mod config_case;
 mod conversion;
+mod decider;
 mod difference;
 mod disk;
 mod effective;
@@ -37,10 +38,8 @@ fn outcomes(file: &str, case: &Value) -> Vec<Outcome> {
         "golden_tables.json" => tables::replay(case),
         "golden_config.json" => vec![config_file(case)],
         "golden_storage.json" => vec![disk::replay(case)],
+        "golden_decider.json" => vec![decider::replay(case)],
         // Counted, so that nobody takes them for replayed.
-        "golden_decider.json" => {
-            vec![Outcome::skipped("decider", "?", "the queue of requests is private to the coordinator")]
-        }
         "golden_behaviour.json" => {
             vec![Outcome::skipped("behaviour", text(case, "name"), "whole jobs are compared later")]
         }
