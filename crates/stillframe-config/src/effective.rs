@@ -24,6 +24,8 @@ pub struct EffectiveConfig {
     pub storage: StorageDescriptor,
     /// For whoever restores the job.
     pub recovery: Recovery,
+    /// For the statistics: how many of the last checkpoints they remember. With 0, only the newest of each kind.
+    pub history: u32,
 }
 
 /// When checkpoints are triggered and how long they may take.

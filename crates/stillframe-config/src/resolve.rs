@@ -84,6 +84,7 @@ impl CheckpointConfig {
                 claim_mode: self.recovery_claim_mode(),
                 ignored_in_flight_data: self.checkpoint_id_of_ignored_in_flight_data(),
             },
+            history: self.checkpoints_history_size(),
         };
         Ok(Resolved { effective, adjustments })
     }

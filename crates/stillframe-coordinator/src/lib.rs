@@ -19,6 +19,7 @@
 //! effects. Two of them are of use on their own: [`requests`] decides which request goes next, and [`failure`] which
 //! failed checkpoint fails the job.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
@@ -38,6 +39,7 @@ pub mod requests;
 mod retention;
 mod schedule;
 mod shared;
+pub mod statistics;
 mod status;
 mod stopping;
 mod tasks;

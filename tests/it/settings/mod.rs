@@ -12,6 +12,7 @@ mod pending;
 mod removing;
 mod resolving;
 mod restoring;
+mod statistics;
 mod taking_part;
 
 use std::cell::Cell;
@@ -109,6 +110,7 @@ every_setting! {
     restoring::recovery_path: "execution.state-recovery.path";
     restoring::ignore_unclaimed_state: "execution.state-recovery.ignore-unclaimed-state";
     restoring::claim_mode: "execution.state-recovery.claim-mode";
+    statistics::history: "web.checkpoints.history";
 }
 
 #[test]

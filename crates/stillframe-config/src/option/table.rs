@@ -141,9 +141,9 @@ options! {
     ignored_in_flight_data: MaybeCheckpoint = MaybeCheckpoint::NONE,
         "execution.state-recovery.without-channel-state.checkpoint-id",
         ["execution.checkpointing.recover-without-channel-state.checkpoint-id"], Pending(UNALIGNED);
-    /// How many ended checkpoints the statistics remember.
+    /// How many of the last checkpoints the statistics remember.
     history: Natural = Natural::new(10),
-        "web.checkpoints.history", ["jobmanager.web.checkpoints.history"], Pending("statistics");
+        "web.checkpoints.history", ["jobmanager.web.checkpoints.history"], Read("statistics");
 }
 
 /// The shortest interval and the shortest timeout.

@@ -62,6 +62,7 @@ fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
         parallel_cleaner,
         storage,
         recovery,
+        history,
     } = effective;
     let mut config = CheckpointConfig::default();
     config
@@ -79,10 +80,12 @@ fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
         })
         .set_externalized_checkpoint_retention(retention.on_end)
         .set_num_retained_checkpoints(retention.max_retained)
+        .set_cleaner_parallel_mode(*parallel_cleaner)
         .set_checkpoint_storage(storage.clone())
         .set_incremental_checkpoints(*incremental)
         .set_recovery_claim_mode(recovery.claim_mode)
         .set_ignore_unclaimed_state(recovery.ignore_unclaimed_state)
+        .set_checkpoints_history_size(*history)
         .set_recovery_claim_mode(recovery.claim_mode)
         .set_incremental_checkpoints(*incremental)
         .set_checkpoint_id_of_ignored_in_flight_data(recovery.ignored_in_flight_data)
