@@ -52,7 +52,8 @@ pub struct SnapshotMetrics {
     pub sync: Duration,
     /// For how long what was captured was written.
     pub asynchronous: Duration,
-    /// How many bytes of records were processed between the first barrier and the last.
+    /// How many bytes of records were processed between the first barrier and the last. 0 where records are no bytes, as in
+    /// the embedded runner.
     pub processed_during_alignment: u64,
     /// How many bytes of records under way belong to the snapshot.
     pub persisted_during_alignment: u64,

@@ -1,5 +1,6 @@
 //! One execution attempt: tasks and coordinator are started, watched, and ended in the right order.
 
+use crate::backlog::{Backlog, SourceBacklog};
 use crate::clock::Clock;
 use crate::control::{Control, Message};
 use crate::coordinator::{CoordinatorDriver, Leftover, Levels, Notice, Parties, Party};
@@ -314,6 +315,7 @@ impl<T: Record> Attempt<'_, T> {
         // What tasks write holds up nothing that the coordinator asks for.
         let writers = self.offload.lane(CONCURRENT, "tasks");
         for ((id, vertex), description) in ids().zip(&self.graph.vertices).zip(&plan.vertices) {
+            let backlog = SourceBacklog::new(id, inbox.clone());
             for subtask in 0..description.parallelism {
                 let task = TaskId { vertex: id, subtask };
                 let mut edges = Vec::new();
@@ -341,7 +343,8 @@ impl<T: Record> Attempt<'_, T> {
                 let unit = vertex.unit.clone();
                 let driver = Task {
                     id: task,
-                    machine: TaskMachine::new(gate.len(), self.config.barriers.policy, self.own_restored()),
+                    machine: TaskMachine::new(gate.len(), self.config.barriers.policy, self.own_restored())
+                        .with_checkpoints_after_end_of_input(self.config.schedule.after_tasks_finish),
                     output: Output::new(edges),
                     control: receiver,
                     coordinator: inbox.clone(),
@@ -350,9 +353,12 @@ impl<T: Record> Attempt<'_, T> {
                     observer: Arc::clone(&self.observer),
                     captures: JoinSet::new(),
                     prepared: None,
-                    cancellations: BTreeMap::new(),
+                    under_way: BTreeMap::new(),
+                    alignments: BTreeMap::new(),
                     history: self.config.incremental.then(|| KeyedHistory::new(base)),
                     finished,
+                    stopped: false,
+                    backlog: Backlog::new(subtask, &backlog),
                     context: context.clone(),
                 };
                 let handle = match unit {

@@ -11,6 +11,7 @@ pub(crate) enum Control {
     Trigger(Barrier),
     NotifyComplete(CheckpointId),
     NotifyAborted { checkpoint: CheckpointId, latest_complete: Option<CheckpointId> },
+    NotifySubsumed(CheckpointId),
     Close,
 }
 

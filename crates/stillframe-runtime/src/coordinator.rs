@@ -185,7 +185,9 @@ impl CoordinatorDriver {
             }
             Effect::Resolve { request, outcome } => self.levels.resolve(request, outcome),
             Effect::Report(report) => self.report(now, &report),
-            Effect::NotifySubsumed { .. } => {}
+            Effect::NotifySubsumed { task, checkpoint } => {
+                self.tell(task, Control::NotifySubsumed(checkpoint))
+            }
             Effect::SnapshotCoordinator { op, vertex, checkpoint } => {
                 self.snapshot_coordinator(op, vertex, checkpoint)
             }

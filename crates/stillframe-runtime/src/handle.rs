@@ -6,8 +6,8 @@ pub use snapshot::SnapshotHandle;
 pub(crate) use snapshot::{Levels, Reply};
 
 use crate::{JobError, JobReport};
-use stillframe_coordinator::{Outcome, Refused, SnapshotRequest};
-use stillframe_model::{JobId, JobStatus};
+use stillframe_coordinator::{CheckpointType, Outcome, Refused, SnapshotRequest};
+use stillframe_model::{JobId, JobStatus, SavepointFormat};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -56,12 +56,45 @@ impl JobHandle {
         self.snapshot(SnapshotRequest::CHECKPOINT).await
     }
 
-    /// Takes a savepoint and waits until it is durable. It belongs to the caller: the job never deletes it.
+    /// The same, of a kind: one that refers to no state that an earlier one wrote, for example.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn trigger_savepoint(&self, target: Option<String>) -> Result<Outcome, RequestError> {
-        self.snapshot(SnapshotRequest::savepoint(target)).await
+    pub async fn trigger_checkpoint_of(
+        &self,
+        checkpoint_type: CheckpointType,
+    ) -> Result<Outcome, RequestError> {
+        self.snapshot(SnapshotRequest::Checkpoint { checkpoint_type }).await
+    }
+
+    /// Takes a savepoint and waits until it is durable. It belongs to the caller: the job never deletes it. Without a
+    /// `target` it goes to the savepoint directory of the storage.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn trigger_savepoint(
+        &self,
+        target: Option<String>,
+        format: SavepointFormat,
+    ) -> Result<Outcome, RequestError> {
+        self.snapshot(SnapshotRequest::Savepoint { target, format }).await
+    }
+
+    /// Takes a savepoint, stops the job behind it, and waits until all of its tasks have ended. Nothing is processed behind
+    /// the savepoint, and everything before it is committed; the job is then [finished](JobStatus::Finished), and a new one
+    /// goes on from the savepoint. With `drain` the operators give out what they hold before the savepoint, as at the end of
+    /// all input: for a job that is not to go on.
+    ///
+    /// # Errors
+    /// Why the job was not stopped. If the savepoint failed before a task had stopped for it, the job goes on as before. If a
+    /// task had stopped, or failed later, the job is restarted, or failed; a savepoint that exists already is named.
+    pub async fn stop_with_savepoint(
+        &self,
+        target: Option<String>,
+        format: SavepointFormat,
+        drain: bool,
+    ) -> Result<Outcome, RequestError> {
+        self.snapshot(SnapshotRequest::Stop { target, format, drain }).await
     }
 
     /// Asks for a checkpoint and does not wait for it.
@@ -89,7 +122,7 @@ impl JobHandle {
 
     /// Ends the job. What becomes of its checkpoints is said by the config's retention. Output that a completed checkpoint
     /// holds and that no sink has committed yet appears when the job is resumed from that checkpoint, and otherwise never:
-    /// to end a job with all of its output, let its sources end.
+    /// to end a job with all of its output, let its sources end, or [stop it with a savepoint](Self::stop_with_savepoint).
     pub fn cancel(&self) {
         self.stop(JobStatus::Canceled);
     }

@@ -10,6 +10,7 @@
 //! the machines and perform what they say.
 
 mod attempt;
+mod backlog;
 mod clock;
 mod control;
 mod coordinator;

@@ -89,6 +89,18 @@ pub trait Stateful: Send + 'static {
         let _ = checkpoint;
         Ok(())
     }
+
+    /// A completed checkpoint, and every one before it, was replaced by a newer one and is not restored any more: what was
+    /// only kept for them can go. Comes after [`notify_complete`](Self::notify_complete) of the newer one, in the order of
+    /// the checkpoints and never twice for one. Best effort: it may not come at all, and does not come again after a
+    /// restart. Their files may exist for a while yet.
+    ///
+    /// # Errors
+    /// Fail the attempt.
+    fn notify_subsumed(&mut self, checkpoint: CheckpointId) -> TaskResult<()> {
+        let _ = checkpoint;
+        Ok(())
+    }
 }
 
 /// What a source has to say after a read.
@@ -111,6 +123,15 @@ pub trait Source<T>: Stateful {
     /// # Errors
     /// Fail the attempt.
     fn read(&mut self, output: &mut Output<T>) -> TaskResult<SourceStatus>;
+
+    /// Whether what it reads is old and is merely to be caught up with. As long as this is so for any subtask of any source,
+    /// periodic checkpoints come in the
+    /// [interval during a backlog](stillframe_config::CheckpointConfig::set_checkpoint_interval_during_backlog). Asked after
+    /// every read, so it should only look up what is known.
+    #[doc(alias = "setIsProcessingBacklog")]
+    fn is_processing_backlog(&self) -> bool {
+        false
+    }
 }
 
 /// What happens to records.
@@ -121,8 +142,9 @@ pub trait Operator<T>: Stateful {
     /// Fail the attempt.
     fn process(&mut self, record: T, output: &mut Output<T>) -> TaskResult<()>;
 
-    /// All input was processed. Called once in the life of the job, even if it is restored from a checkpoint after that.
-    /// What it emits is held in memory until it returns.
+    /// All input was processed. Called once in the life of the job, even if it is restored from a checkpoint after that; and
+    /// before a savepoint behind which the job stops for good, even if a job goes on from that all the same. What it emits
+    /// is held in memory until it returns.
     ///
     /// # Errors
     /// Fail the attempt.

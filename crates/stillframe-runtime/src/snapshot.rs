@@ -1,5 +1,7 @@
+mod progress;
 mod writer;
 
+pub(crate) use progress::ProgressReport;
 pub(crate) use writer::Writer;
 
 use crate::TaskResult;
@@ -64,8 +66,9 @@ where
 pub(crate) enum KeyedForm {
     /// In one piece, which belongs to the checkpoint alone.
     Whole,
-    /// In parts, of which this checkpoint writes only what the given one does not have.
-    Parts { base: Option<Arc<KeyedBase>> },
+    /// In parts, of which this checkpoint writes only what the given one does not have. Later ones may build on them if they
+    /// are shared.
+    Parts { base: Option<Arc<KeyedBase>>, scope: StateScope },
 }
 
 /// State that was written for a checkpoint.
@@ -123,34 +126,30 @@ impl Snapshot {
         let mut snapshot = TaskSnapshot { finished: writer.finished, ..TaskSnapshot::default() };
         let mut base = None;
         writer.wanted()?;
-        if let Some(keyed) = keyed {
-            match form {
-                KeyedForm::Whole => {
-                    let bytes = keyed.encode().map_err(|error| chain(&error))?;
-                    let handle = writer.store(StateScope::Exclusive, &[bytes.into()]).await?;
-                    let whole =
-                        |handle| KeyedHandle { range: keyed.range(), state: KeyedState::Full(handle) };
-                    snapshot.keyed = handle.map(whole);
-                }
-                KeyedForm::Parts { base: earlier } => {
-                    let increment = keyed.increment(writer.barrier.checkpoint, earlier.as_deref());
-                    let increment = increment.map_err(|error| chain(&error))?;
-                    let handle = match increment.pieces() {
-                        [] => None,
-                        pieces => writer.store(StateScope::Shared, pieces).await?,
-                    };
-                    let (handle, later) = increment.finish(handle).map_err(|error| chain(&error))?;
-                    snapshot.keyed = Some(handle);
-                    base = Some(later);
-                }
+        let keyed = keyed.map(|keyed| Encoded::new(&*keyed, form, writer.barrier.checkpoint)).transpose()?;
+        let list = if elements.is_empty() { None } else { Some(List::new(&elements)?) };
+        writer.begin(
+            keyed.as_ref().map_or(0, Encoded::len) + list.as_ref().map_or(0, |list| list.bytes.len() as u64),
+        );
+        match keyed {
+            None => {}
+            Some(Encoded::Whole { range, bytes }) => {
+                let handle = writer.store(StateScope::Exclusive, &[bytes]).await?;
+                snapshot.keyed = handle.map(|handle| KeyedHandle { range, state: KeyedState::Full(handle) });
+            }
+            Some(Encoded::Parts { increment, scope }) => {
+                let handle = match increment.pieces() {
+                    [] => None,
+                    pieces => writer.store(scope, pieces).await?,
+                };
+                let (handle, later) = increment.finish(handle).map_err(|error| chain(&error))?;
+                snapshot.keyed = Some(handle);
+                // A savepoint may be gone tomorrow, so nothing is built on it.
+                base = Some(later).filter(|_| scope == StateScope::Shared);
             }
         }
-        if !elements.is_empty() {
-            let count = u32::try_from(elements.len())
-                .map_err(|_| "too many elements of operator state".to_owned())?;
-            let bytes = elements::encode(&elements).map_err(|error| chain(&error))?;
-            let name = Name::new(ELEMENTS).map_err(|error| error.to_string())?;
-            let handle = writer.store(StateScope::Exclusive, &[bytes.into()]).await?;
+        if let Some(List { name, count, bytes }) = list {
+            let handle = writer.store(StateScope::Exclusive, &[bytes]).await?;
             snapshot.operator.extend(handle.map(|handle| OperatorHandle {
                 name,
                 redistribution: Redistribution::Split,
@@ -160,6 +159,50 @@ impl Snapshot {
         }
         writer.sync().await?;
         Ok(Written { snapshot, base })
+    }
+}
+
+/// Keyed state as bytes.
+enum Encoded {
+    Whole { range: KeyGroupRange, bytes: Bytes },
+    Parts { increment: KeyedIncrement, scope: StateScope },
+}
+
+impl Encoded {
+    fn new(keyed: &dyn Keyed, form: KeyedForm, checkpoint: CheckpointId) -> Result<Self, String> {
+        let encoded = match form {
+            KeyedForm::Whole => {
+                keyed.encode().map(|bytes| Self::Whole { range: keyed.range(), bytes: bytes.into() })
+            }
+            KeyedForm::Parts { base, scope } => {
+                keyed.increment(checkpoint, base.as_deref()).map(|increment| Self::Parts { increment, scope })
+            }
+        };
+        encoded.map_err(|error| chain(&error))
+    }
+
+    fn len(&self) -> u64 {
+        match self {
+            Self::Whole { bytes, .. } => bytes.len() as u64,
+            Self::Parts { increment, .. } => increment.pieces().iter().map(|piece| piece.len() as u64).sum(),
+        }
+    }
+}
+
+/// Elements of operator state as bytes.
+struct List {
+    name: Name,
+    count: u32,
+    bytes: Bytes,
+}
+
+impl List {
+    fn new(elements: &[Bytes]) -> Result<Self, String> {
+        let count =
+            u32::try_from(elements.len()).map_err(|_| "too many elements of operator state".to_owned())?;
+        let bytes = elements::encode(elements).map_err(|error| chain(&error))?.into();
+        let name = Name::new(ELEMENTS).map_err(|error| error.to_string())?;
+        Ok(Self { name, count, bytes })
     }
 }
 

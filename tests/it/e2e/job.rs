@@ -6,6 +6,7 @@
 mod alignment;
 pub(crate) mod brake;
 mod durability;
+mod finishing;
 mod ledger;
 mod lifecycle;
 mod newest;
@@ -19,5 +20,6 @@ pub(crate) mod rig;
 mod savepoints;
 mod settings;
 pub(crate) mod steered;
+mod stopping;
 mod sums;
 mod watch;

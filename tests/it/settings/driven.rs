@@ -89,6 +89,16 @@ impl Driven {
         self.handle(Event::Published { op, result: Ok(Pointer::new("there")) })
     }
 
+    /// The task begins or ends to work off a backlog.
+    pub(super) fn backlog(&mut self, is_processing: bool) -> &mut Self {
+        self.handle(Event::Backlog { source: TASK.vertex, is_processing })
+    }
+
+    /// The task has processed its last record.
+    pub(super) fn end_of_data(&mut self) -> &mut Self {
+        self.handle(Event::EndOfData { task: TASK })
+    }
+
     /// The task could not write its state.
     pub(super) fn decline(&mut self, checkpoint: u64) -> &mut Self {
         self.handle(Event::Declined {
@@ -134,6 +144,11 @@ impl Driven {
             Effect::Discard { checkpoint, .. } | Effect::Remove { checkpoint, .. } => Some(checkpoint.get()),
             _ => None,
         })
+    }
+
+    /// Whether the task was told to end.
+    pub(super) fn has_closed(&self) -> bool {
+        self.said.iter().any(|effect| matches!(effect, Effect::Close { .. }))
     }
 
     /// Whether the job was told to fail.

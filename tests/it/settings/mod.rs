@@ -91,6 +91,7 @@ macro_rules! every_setting {
 
 every_setting! {
     coordinating::interval: "execution.checkpointing.interval";
+    coordinating::interval_during_backlog: "execution.checkpointing.interval-during-backlog";
     taking_part::mode: "execution.checkpointing.mode";
     coordinating::timeout: "execution.checkpointing.timeout";
     coordinating::min_pause: "execution.checkpointing.min-pause";
@@ -99,6 +100,7 @@ every_setting! {
     coordinating::retention: "execution.checkpointing.externalized-checkpoint-retention";
     coordinating::num_retained: "execution.checkpointing.num-retained";
     removing::parallel_cleaner: "execution.checkpointing.cleaner.parallel-mode";
+    coordinating::after_tasks_finish: "execution.checkpointing.checkpoints-after-tasks-finish";
     resolving::force: "execution.checkpointing.force";
     resolving::force_unaligned: "execution.checkpointing.unaligned.forced";
     files::storage: "execution.checkpointing.storage";

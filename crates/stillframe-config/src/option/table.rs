@@ -18,7 +18,7 @@ options! {
         "execution.checkpointing.interval", [], Read("schedule"), interval;
     /// The interval while a source works off a backlog, at least the normal interval, or 0 for no checkpoints then.
     interval_during_backlog: Millis,
-        "execution.checkpointing.interval-during-backlog", [], Pending("sources that report a backlog"), interval_or_zero;
+        "execution.checkpointing.interval-during-backlog", [], Read("schedule"), interval_or_zero;
     /// What is guaranteed about each record when the job is restored.
     mode: CheckpointingMode = CheckpointConfig::DEFAULT_MODE,
         "execution.checkpointing.mode", [], Read("alignment");
@@ -43,7 +43,7 @@ options! {
     /// Whether checkpoints also complete after some tasks have finished.
     after_tasks_finish: bool = true,
         "execution.checkpointing.checkpoints-after-tasks-finish",
-        ["execution.checkpointing.checkpoints-after-tasks-finish.enabled"], Pending("tasks that finish one by one");
+        ["execution.checkpointing.checkpoints-after-tasks-finish.enabled"], Read("plan");
     /// Whether a job whose graph has cycles may be checkpointed, although records in the cycles can be lost.
     force: bool = false,
         "execution.checkpointing.force", [], Read("resolve");

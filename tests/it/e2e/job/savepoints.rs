@@ -12,7 +12,8 @@ use stillframe::runtime::{JobError, JobHandle};
 /// Takes a savepoint below a directory.
 async fn savepoint(handle: &JobHandle, target: &Path) -> Outcome {
     let target = target.to_str().expect("UTF-8").to_owned();
-    let outcome = handle.trigger_savepoint(Some(target.clone())).await.expect("nothing is in its way");
+    let outcome = handle.trigger_savepoint(Some(target.clone()), SavepointFormat::Canonical).await;
+    let outcome = outcome.expect("nothing is in its way");
     assert!(outcome.pointer.as_str().starts_with(&target), "{}", outcome.pointer);
     outcome
 }
@@ -139,7 +140,8 @@ async fn a_storage_that_keeps_no_savepoints_refuses_and_the_job_goes_on() {
     let (job, events) = rig.job(&config, memory());
     let handle = job.start();
     rig.processed(20).await;
-    let error = handle.trigger_savepoint(None).await.expect_err("memory keeps none");
+    let error =
+        handle.trigger_savepoint(None, SavepointFormat::Canonical).await.expect_err("memory keeps none");
     assert!(error.to_string().contains("FileSystemCheckpointStorage"), "{error}");
     rig.open();
     handle.wait().await.expect("it was one request");
