@@ -12,6 +12,7 @@ use crate::offload::{CONCURRENT, Deadlines, Offload};
 use crate::operator::{Record, TaskContext};
 use crate::output::{Edge, Output};
 use crate::restore::{self, TaskState};
+use crate::statistics::SharedStatistics;
 use crate::task::{Stop, Task};
 use crate::{JobFailure, LeftBehind, MasterHook, TaskError};
 use std::any::Any;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
-use stillframe_model::{CheckpointId, FailureReason, JobStatus, Pointer, TaskId, VertexId};
+use stillframe_model::{CheckpointId, CheckpointKind, FailureReason, JobStatus, Pointer, TaskId, VertexId};
 use stillframe_state::KeyedHistory;
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
@@ -38,12 +39,16 @@ pub(crate) struct Attempt<'a, T> {
     pub(crate) storage_name: Arc<str>,
     pub(crate) recovery: Recovery,
     pub(crate) restored: Option<CheckpointId>,
-    /// Where that one is.
+    /// Where that one is, and which kind.
     pub(crate) pointer: Option<Pointer>,
+    pub(crate) kind: Option<CheckpointKind>,
     pub(crate) states: BTreeMap<TaskId, TaskState>,
     /// What people asked for before it began.
     pub(crate) early: Vec<Message>,
     pub(crate) observer: Observer,
+    /// One for all attempts, so that what is counted over several of them is.
+    pub(crate) clock: Clock,
+    pub(crate) statistics: SharedStatistics,
     pub(crate) offload: Offload,
     pub(crate) deadlines: Arc<Deadlines>,
     /// How long its tasks may take to end, and after them the storage.
@@ -72,7 +77,7 @@ impl<T: Record> Attempt<'_, T> {
         let mut tasks = JoinSet::new();
         let mut names = BTreeMap::new();
         let controls = self.start_tasks(&inbox, &mut tasks, &mut names);
-        let mut driver = JoinSet::from_iter([self.driver(controls, notices_sender).run(messages)]);
+        let mut driver = self.driver(controls, notices_sender).start(messages);
 
         let mut open = names.len();
         let mut attended = true;
@@ -209,7 +214,7 @@ impl<T: Record> Attempt<'_, T> {
     pub(crate) async fn end(self, status: JobStatus) {
         let (inbox, messages) = mpsc::unbounded_channel();
         let (notices, _) = mpsc::unbounded_channel();
-        let driver = JoinSet::from_iter([self.driver(BTreeMap::new(), notices).run(messages)]);
+        let driver = self.driver(BTreeMap::new(), notices).start(messages);
         self.wind_up(driver, &inbox, Event::End { status }).await;
         for left in self.offload.left_behind() {
             (self.observer)(&JobEvent::LeftBehind(&left));
@@ -223,7 +228,7 @@ impl<T: Record> Attempt<'_, T> {
     ) -> CoordinatorDriver {
         CoordinatorDriver {
             machine: Coordinator::new(self.plan.clone(), self.config, self.recovery.clone()),
-            clock: Clock::start(),
+            clock: self.clock,
             storage: self.storage.coordinator(),
             storage_name: Arc::clone(&self.storage_name),
             offload: self.offload.clone(),
@@ -236,6 +241,7 @@ impl<T: Record> Attempt<'_, T> {
             calls: BTreeMap::new(),
             levels: Levels::default(),
             parties: self.parties(),
+            statistics: self.statistics.clone(),
             opened: 0,
             leftovers: Vec::new(),
         }

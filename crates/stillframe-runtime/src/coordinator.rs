@@ -1,5 +1,6 @@
 //! The driver of the coordinator: performs effects, feeds the answers back. There is no decision about checkpoints here.
 
+mod apart;
 mod levels;
 mod parties;
 mod storage;
@@ -14,6 +15,7 @@ use crate::error::chain;
 use crate::event::{JobEvent, Observer};
 use crate::handle::{PendingCheckpoint, StorageCall};
 use crate::offload::{Call, Deadlines, Offload, Unanswered};
+use crate::statistics::SharedStatistics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stillframe_coordinator::{Coordinator, Effect, Event, Fault, Report};
@@ -51,6 +53,7 @@ pub(crate) struct CoordinatorDriver {
     pub(crate) calls: BTreeMap<OpId, (CheckpointId, Call)>,
     pub(crate) levels: Levels,
     pub(crate) parties: Parties,
+    pub(crate) statistics: SharedStatistics,
     pub(crate) opened: usize,
     /// What could not be removed, to be tried once more when nobody writes any longer.
     pub(crate) leftovers: Vec<Leftover>,
@@ -101,12 +104,15 @@ impl CoordinatorDriver {
                 () = self.clock.wait_until(deadline) => Event::Tick,
             };
             let now = self.clock.now();
-            for effect in self.machine.handle(now, event) {
+            self.statistics.before(&event);
+            let effects = self.machine.handle(now, event);
+            self.statistics.after(now, &effects);
+            for effect in effects {
                 self.perform(now, effect);
             }
         }
         // What was said before the end is still heard. Each has its deadline.
-        while self.answers.join_next().await.is_some() {}
+        while self.machine.is_done() && self.answers.join_next().await.is_some() {}
         self.leftovers
     }
 

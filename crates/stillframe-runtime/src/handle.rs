@@ -5,7 +5,8 @@ pub use pending::{PendingCheckpoint, StorageCall};
 pub use snapshot::SnapshotHandle;
 pub(crate) use snapshot::{Levels, Reply};
 
-use crate::{JobError, JobReport};
+use crate::statistics::SharedStatistics;
+use crate::{JobError, JobReport, Statistics};
 use stillframe_coordinator::{CheckpointType, Outcome, Refused, SnapshotRequest};
 use stillframe_model::{JobId, JobStatus, SavepointFormat};
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +25,7 @@ pub(crate) enum Command {
 pub struct JobHandle {
     pub(crate) id: JobId,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) statistics: SharedStatistics,
     pub(crate) running: JoinHandle<Result<JobReport, JobError>>,
 }
 
@@ -105,8 +107,14 @@ impl JobHandle {
 
     /// Asks for a savepoint and does not wait for it.
     #[must_use = "the handle says what becomes of it"]
-    pub fn begin_savepoint(&self, target: Option<String>) -> SnapshotHandle {
-        self.begin(SnapshotRequest::savepoint(target))
+    pub fn begin_savepoint(&self, target: Option<String>, format: SavepointFormat) -> SnapshotHandle {
+        self.begin(SnapshotRequest::Savepoint { target, format })
+    }
+
+    /// What became of the job's checkpoints so far, over all of its attempts in this process. `None` before the first.
+    #[must_use]
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.statistics.get()
     }
 
     /// The checkpoints in progress, oldest first, and why each of them is not complete yet. Printed, each is a few lines for

@@ -1,9 +1,11 @@
 use crate::attempt::{Attempt, AttemptEnd};
+use crate::clock::Clock;
 use crate::control::Message;
 use crate::event::{JobEvent, Observer};
 use crate::handle::Command;
 use crate::offload::{Call, Deadlines, Offload};
 use crate::start::{Recovered, Start};
+use crate::statistics::SharedStatistics;
 use crate::{JobError, JobFailure, JobGraph, JobHandle, JobReport, MasterHook, Record};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +32,8 @@ pub struct Job<T> {
     observer: Observer,
     pub(crate) offload: Offload,
     pub(crate) hooks: Vec<Arc<dyn MasterHook>>,
+    clock: Clock,
+    statistics: SharedStatistics,
 }
 
 /// How long an attempt may take to end: Flink's `task.cancellation.timeout`.
@@ -103,6 +107,8 @@ impl<T: Record> Job<T> {
             observer: Arc::new(|_| {}),
             offload: Offload::new(),
             hooks: Vec::new(),
+            clock: Clock::start(),
+            statistics: SharedStatistics::default(),
         })
     }
 
@@ -179,7 +185,8 @@ impl<T: Record> Job<T> {
     pub fn start(self) -> JobHandle {
         let (commands, receiver) = mpsc::unbounded_channel();
         let id = self.id.unwrap_or_else(random_id);
-        JobHandle { id, commands, running: tokio::spawn(self.to_its_end(id, receiver)) }
+        let statistics = self.statistics.clone();
+        JobHandle { id, commands, statistics, running: tokio::spawn(self.to_its_end(id, receiver)) }
     }
 
     async fn to_its_end(
@@ -235,6 +242,7 @@ impl<T: Record> Job<T> {
                         report.attempts += 1;
                         report.restored.extend(attempt.restored);
                     });
+                    self.begin_statistics(&attempt);
                     restored_from = attempt.pointer.take().or(restored_from);
                     observer(&JobEvent::Started { attempt: number, restored: attempt.restored });
                     attempt.early = early;
@@ -292,7 +300,7 @@ impl<T: Record> Job<T> {
         observer: &Observer,
         deadlines: &Arc<Deadlines>,
     ) -> Attempt<'_, T> {
-        let Recovered { storage, recovery, restored, pointer, states } = recovered;
+        let Recovered { storage, recovery, restored, pointer, kind, states } = recovered;
         Attempt {
             graph: &self.graph,
             hooks: &self.hooks,
@@ -303,13 +311,26 @@ impl<T: Record> Job<T> {
             recovery,
             restored,
             pointer,
+            kind,
             states,
             early: Vec::new(),
             observer: Arc::clone(observer),
+            clock: self.clock,
+            statistics: self.statistics.clone(),
             offload: self.offload.clone(),
             deadlines: Arc::clone(deadlines),
             shutdown: self.shutdown,
         }
+    }
+
+    fn begin_statistics(&self, attempt: &Attempt<'_, T>) {
+        let now = self.clock.now();
+        self.statistics.begin_attempt(now, &attempt.plan, self.config.history);
+        let Attempt { restored: Some(checkpoint), kind: Some(kind), pointer: Some(pointer), .. } = attempt
+        else {
+            return;
+        };
+        self.statistics.restored(now, *checkpoint, *kind, pointer.clone());
     }
 
     /// What messages call the storage.

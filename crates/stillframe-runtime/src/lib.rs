@@ -30,6 +30,7 @@ pub mod sink;
 mod snapshot;
 mod sources;
 mod start;
+mod statistics;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,9 @@ pub use operators::{ForEach, Reduce};
 pub use output::{Exchange, Output};
 pub use snapshot::Snapshot;
 pub use sources::Replay;
+
+/// What a handle tells about a job's checkpoints.
+pub use stillframe_coordinator::statistics::Statistics;
 
 /// What the state of operators is made of, so that a job needs no further dependency.
 pub use stillframe_state as state;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use stillframe_coordinator::{JobPlan, VertexPlan};
 use stillframe_metadata as metadata;
 use stillframe_model::{
-    CheckpointId, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange, KeyedHandle, KeyedState,
-    Name, OperatorState, Redistribution, SegmentHandle, StateDirectory, StateFile, StateHandle, TaskId,
-    TaskSnapshot, VertexId,
+    CheckpointId, CheckpointKind, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange,
+    KeyedHandle, KeyedState, Name, OperatorState, Redistribution, SegmentHandle, StateDirectory, StateFile,
+    StateHandle, TaskId, TaskSnapshot, VertexId,
 };
 use stillframe_state::{KeyedBase, elements, key_group};
 use stillframe_storage::{CompletedLocation, StorageError};
@@ -53,6 +53,7 @@ pub(crate) struct Loaded {
     /// The state of the operators' coordinators.
     pub(crate) coordinators: BTreeMap<VertexId, Bytes>,
     pub(crate) checkpoint: CheckpointId,
+    pub(crate) kind: CheckpointKind,
 }
 
 /// Reads a checkpoint and deals its state to the tasks of the plan. Each state that is read is a step of the call.
@@ -77,7 +78,7 @@ pub(crate) async fn load(
         Origin::Foreign { ignore_unclaimed } => ignore_unclaimed,
     };
     let is_foreign = matches!(origin, Origin::Foreign { .. }) || metadata.job != plan.job;
-    let CheckpointMetadata { checkpoint, mut operators, mut hooks, .. } = metadata;
+    let CheckpointMetadata { checkpoint, kind, mut operators, mut hooks, .. } = metadata;
     let (mut states, mut coordinators) = (BTreeMap::new(), BTreeMap::new());
     for (vertex, id) in plan.vertices.iter().zip((0..).map(VertexId::new)) {
         let Some(mut operator) = operators.remove(&vertex.name) else { continue };
@@ -109,7 +110,7 @@ pub(crate) async fn load(
             names.join(", ")
         )));
     }
-    Ok(Loaded { states, left_out, hooks, coordinators, checkpoint })
+    Ok(Loaded { states, left_out, hooks, coordinators, checkpoint, kind })
 }
 
 /// What a checkpoint consists of.

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use stillframe_config::RecoveryClaimMode;
 use stillframe_coordinator::{JobPlan, Recovery, RetainedState, plan_recovery};
 use stillframe_model::{
-    CheckpointId, JobId, JobStatus, Name, Pointer, StateDirectory, StateFile, TaskId, VertexId,
+    CheckpointId, CheckpointKind, JobId, JobStatus, Name, Pointer, StateDirectory, StateFile, TaskId,
+    VertexId,
 };
 use stillframe_storage::{
     Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageAccess, StorageError,
@@ -37,13 +38,14 @@ pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
     pub(crate) restored: Option<CheckpointId>,
     pub(crate) pointer: Option<Pointer>,
+    pub(crate) kind: Option<CheckpointKind>,
     pub(crate) states: BTreeMap<TaskId, TaskState>,
 }
 
 impl Recovered {
     /// For a job of which nothing will run.
     pub(crate) fn nothing(storage: Arc<dyn StorageAccess>, recovery: Recovery) -> Self {
-        Self { storage, recovery, restored: None, pointer: None, states: BTreeMap::new() }
+        Self { storage, recovery, restored: None, pointer: None, kind: None, states: BTreeMap::new() }
     }
 }
 
@@ -81,11 +83,12 @@ impl<T: Record> Start<'_, T> {
             let steps = call.clone();
             let load = async move { Ok(restore::load(location, origin, &plan, &steps).await) };
             let loaded = self.perform(&call, load).await??;
-            let Loaded { states, left_out, hooks, coordinators, checkpoint } = loaded;
+            let Loaded { states, left_out, hooks, coordinators, checkpoint, kind } = loaded;
             if !left_out.is_empty() {
                 (self.observer)(&JobEvent::StateLeftOut { operators: &left_out });
             }
-            recovered.restored = states.values().find_map(|state| state.restored.checkpoint);
+            recovered.restored = Some(checkpoint);
+            recovered.kind = Some(kind);
             recovered.states = states;
             self.restore_parties(checkpoint, hooks, coordinators).await?;
         } else {

@@ -3,6 +3,7 @@
 mod gate;
 mod hanging;
 mod levels;
+mod parties;
 mod reports;
 mod storage;
 

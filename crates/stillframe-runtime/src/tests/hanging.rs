@@ -6,7 +6,7 @@ use crate::error::chain;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use stillframe_config::ExternalizedCheckpointRetention;
-use stillframe_model::Pointer;
+use stillframe_model::{Pointer, SavepointFormat};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -145,7 +145,7 @@ async fn run(op: Op, text: &str, then: Then) -> bool {
     let mut bench = Bench::new(&shelf, resume);
     if matches!(op, Op::BeginSavepoint | Op::PublishSavepoint) {
         bench.until(SHUTDOWN, |bench| bench.completed() > 0).await;
-        drop(bench.handle.begin_savepoint(None));
+        drop(bench.handle.begin_savepoint(None, SavepointFormat::Canonical));
     }
     bench.until(TIMEOUT, |bench| inside(bench) || bench.completed() >= 3 || bench.is_over()).await;
     let asked = match then {

@@ -3,9 +3,10 @@
 use super::gate::{Op, Release};
 use super::*;
 use crate::clock::Clock;
-use crate::coordinator::{CoordinatorDriver, Levels};
+use crate::coordinator::{CoordinatorDriver, Levels, Parties};
 use crate::handle::PendingCheckpoint;
 use crate::offload::Deadlines;
+use crate::statistics::SharedStatistics;
 use std::collections::BTreeSet;
 use stillframe_config::{GraphDescription, RecoveryClaimMode};
 use stillframe_coordinator::{
@@ -60,6 +61,8 @@ impl Desk {
             answers: JoinSet::new(),
             calls: BTreeMap::new(),
             levels: Levels::default(),
+            parties: Parties::default(),
+            statistics: SharedStatistics::default(),
             opened: 0,
             leftovers: Vec::new(),
         };
