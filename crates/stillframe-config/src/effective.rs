@@ -18,6 +18,8 @@ pub struct EffectiveConfig {
     pub tolerance: FailureTolerance,
     /// For the coordinator: what is kept.
     pub retention: Retention,
+    /// For the coordinator's driver: whether several checkpoints are removed at the same time.
+    pub parallel_cleaner: bool,
     /// For whoever opens the storage.
     pub storage: StorageDescriptor,
     /// For whoever restores the job.

@@ -76,6 +76,7 @@ impl CheckpointConfig {
                 max_retained: self.num_retained_checkpoints(),
                 on_end: self.externalized_checkpoint_retention(),
             },
+            parallel_cleaner: self.is_cleaner_parallel_mode_enabled(),
             storage,
             recovery: Recovery {
                 path: self.recovery_path().map(Pointer::new),

@@ -1,8 +1,9 @@
 //! What the coordinator's driver and the tasks' drivers tell each other.
 
-use crate::handle::Reply;
+use crate::handle::{PendingCheckpoint, Reply};
 use stillframe_coordinator::{Event, SnapshotRequest};
 use stillframe_model::{Barrier, CheckpointId, TaskId};
+use tokio::sync::oneshot;
 
 /// To a task.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) enum Message {
         snapshot: SnapshotRequest,
         reply: Reply,
     },
+    /// A person wonders what is going on.
+    Status(oneshot::Sender<Vec<PendingCheckpoint>>),
     /// A task is open and will see every barrier from now on.
     Opened(TaskId),
 }

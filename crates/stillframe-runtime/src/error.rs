@@ -1,3 +1,4 @@
+use crate::LeftBehind;
 use std::error::Error;
 use std::fmt;
 use stillframe_metadata::FormatError;
@@ -89,6 +90,22 @@ pub enum JobFailure {
     /// The storage failed while the job was being restored for another attempt.
     #[error("checkpoint storage")]
     Storage(#[source] StorageError),
+    /// The attempt failed, and something of it goes on that cannot be ended. Another attempt of this process would meet it:
+    /// what it is still going to write, the locks that it holds. A new process does not.
+    #[error("it cannot be restarted in this process, because something has not ended: {}", listed(left))]
+    LeftBehind {
+        /// What.
+        left: Vec<LeftBehind>,
+        /// Why the attempt failed.
+        #[source]
+        cause: Box<JobFailure>,
+    },
+    /// The coordinator of an operator panicked or did not answer when it was told what became of a checkpoint.
+    #[error("the coordinator of an operator: {message}")]
+    OperatorCoordinator {
+        /// Which, and what happened.
+        message: String,
+    },
     /// The driver of the coordinator itself ended. This is a bug in Stillframe.
     #[error("the checkpoint coordinator stopped unexpectedly: {message}")]
     Coordinator {
@@ -144,6 +161,14 @@ pub enum JobError {
         /// What does not fit, and what to do.
         problem: String,
     },
+    /// A hook of the job, or the coordinator of an operator, could not take its state back.
+    #[error("{who} could not be restored")]
+    Restore {
+        /// Who.
+        who: String,
+        /// Its error.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The job ended in an earlier run and is not run again under the same id.
     #[error(
         "this job was {status} in an earlier run; start a new job, and give it a checkpoint or savepoint to resume from"
@@ -163,6 +188,10 @@ pub enum JobError {
         /// The last failure.
         source: JobFailure,
     },
+}
+
+fn listed(left: &[LeftBehind]) -> String {
+    left.iter().map(LeftBehind::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn newest(latest: &Option<Pointer>) -> String {

@@ -1,7 +1,8 @@
-use crate::{Exchange, JobError, Operator, Record, Source, TaskContext};
+use crate::coordinator::SharedCoordinator;
+use crate::{Exchange, JobError, MasterHook, Operator, OperatorCoordinator, Record, Source, TaskContext};
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use stillframe_config::GraphDescription;
 use stillframe_coordinator::{DistributionPattern, Input, JobPlan, VertexPlan};
 use stillframe_model::{Attempt, JobId, Name, VertexId};
@@ -19,6 +20,7 @@ pub(crate) struct Vertex<T> {
     parallelism: u32,
     pub(crate) inputs: Vec<(usize, Exchange<T>)>,
     pub(crate) unit: Unit<T>,
+    pub(crate) coordinator: Option<SharedCoordinator>,
 }
 
 /// Makes the user's part of a task, anew for every attempt.
@@ -88,6 +90,23 @@ impl<T: Record> JobGraph<T> {
         )
     }
 
+    /// Gives a vertex a coordinator, which takes part in checkpoints. The last one counts.
+    ///
+    /// # Panics
+    /// If the stream is none of this graph.
+    pub fn coordinate(&mut self, stream: Stream, coordinator: impl OperatorCoordinator) -> &mut Self {
+        let vertex = self.vertices.get_mut(stream.0);
+        let vertex = vertex.unwrap_or_else(|| panic!("stream {} is none of this graph", stream.0));
+        vertex.coordinator = Some(Arc::new(Mutex::new(coordinator)));
+        self
+    }
+
+    /// The coordinators of its vertices.
+    pub(crate) fn coordinators(&self) -> impl Iterator<Item = (VertexId, &SharedCoordinator)> {
+        let vertices = (0..).map(VertexId::new).zip(&self.vertices);
+        vertices.filter_map(|(id, vertex)| Some((id, vertex.coordinator.as_ref()?)))
+    }
+
     fn add(
         &mut self,
         name: String,
@@ -95,7 +114,7 @@ impl<T: Record> JobGraph<T> {
         inputs: Vec<(usize, Exchange<T>)>,
         unit: Unit<T>,
     ) -> Stream {
-        self.vertices.push(Vertex { name, parallelism, inputs, unit });
+        self.vertices.push(Vertex { name, parallelism, inputs, unit, coordinator: None });
         Stream(self.vertices.len() - 1)
     }
 
@@ -106,11 +125,16 @@ impl<T: Record> JobGraph<T> {
     }
 
     /// Checks the graph, and says who takes part in checkpoints.
-    pub(crate) fn plan(&self, job: JobId, attempt: Attempt) -> Result<JobPlan, JobError> {
+    pub(crate) fn plan(
+        &self,
+        job: JobId,
+        attempt: Attempt,
+        hooks: &[Arc<dyn MasterHook>],
+    ) -> Result<JobPlan, JobError> {
         let problem = |problem: String| JobError::Graph { problem };
         let mut vertices: Vec<VertexPlan> = Vec::new();
         for (index, vertex) in self.vertices.iter().enumerate() {
-            let Vertex { name, parallelism, inputs, unit } = vertex;
+            let Vertex { name, parallelism, inputs, unit, coordinator } = vertex;
             let is_source = matches!(unit, Unit::Source(_));
             let name =
                 Name::new(name.as_str()).map_err(|error| problem(format!("vertex {index}: {error}")))?;
@@ -141,13 +165,22 @@ impl<T: Record> JobGraph<T> {
                 parallelism: *parallelism,
                 max_parallelism,
                 inputs: inputs.map(all_to_all).collect(),
-                has_coordinator: false,
+                has_coordinator: coordinator.is_some(),
             });
         }
         if vertices.is_empty() {
             return Err(problem("it has no vertices".into()));
         }
-        Ok(JobPlan { job, attempt, vertices, hooks: Vec::new() })
+        let mut names = Vec::new();
+        for hook in hooks {
+            let name = Name::new(hook.name())
+                .map_err(|error| problem(format!("hook {:?}: {error}", hook.name())))?;
+            if names.contains(&name) {
+                return Err(problem(format!("two hooks are named {name}; state is found again by the name")));
+            }
+            names.push(name);
+        }
+        Ok(JobPlan { job, attempt, vertices, hooks: names })
     }
 
     /// The vertices as the assignment of state has to know them. Nobody can set a max parallelism here, so that of restored

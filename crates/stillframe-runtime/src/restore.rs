@@ -1,6 +1,7 @@
 //! From a checkpoint in a storage to the state that each task begins with.
 
 use crate::JobError;
+use crate::offload::Call;
 use crate::operator::Restored;
 use crate::snapshot::ELEMENTS;
 use bytes::Bytes;
@@ -10,16 +11,16 @@ use std::sync::Arc;
 use stillframe_coordinator::JobPlan;
 use stillframe_metadata as metadata;
 use stillframe_model::{
-    CheckpointId, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange, KeyedHandle, KeyedState,
-    Name, OperatorHandle, OperatorState, Redistribution, SegmentHandle, StateDirectory, StateFile,
-    StateHandle, TaskId, TaskSnapshot, VertexId,
+    CheckpointId, CheckpointKind, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange,
+    KeyedHandle, KeyedState, Name, OperatorHandle, OperatorState, Redistribution, SegmentHandle,
+    StateDirectory, StateFile, StateHandle, TaskId, TaskSnapshot, VertexId,
 };
 use stillframe_state::assignment::{
     AssignmentOptions, ElementRun, JobVertex, KeyGroupRun, ListAssignment, OperatorAssignment,
     StateAssignment, SubtaskAssignment, UnclaimedState, assign,
 };
 use stillframe_state::{KeyedBase, StateError, elements, key_group};
-use stillframe_storage::CompletedLocation;
+use stillframe_storage::{CompletedLocation, StorageError};
 
 /// What one task begins with.
 #[derive(Clone, Debug, Default)]
@@ -56,19 +57,28 @@ pub(crate) struct Loaded {
     pub(crate) states: BTreeMap<TaskId, TaskState>,
     /// For each vertex, into how many key groups its keys are divided from now on.
     pub(crate) max_parallelism: Vec<u16>,
-    /// The operators whose state no operator of the job claims.
+    /// The operators and hooks whose state nobody of the job claims.
     pub(crate) left_out: Vec<Name>,
+    /// What the hooks had kept, all of it or nothing.
+    pub(crate) hooks: BTreeMap<Name, Bytes>,
+    /// The state of the operators' coordinators.
+    pub(crate) coordinators: BTreeMap<VertexId, Bytes>,
+    pub(crate) checkpoint: CheckpointId,
+    pub(crate) kind: CheckpointKind,
 }
 
-/// Reads a checkpoint, and from it what is assigned to the tasks of the job with these vertices.
+/// Reads a checkpoint, and from it what is assigned to the tasks of the job with these vertices. Each state that is read is
+/// a step of the call.
 pub(crate) async fn load(
     location: Arc<dyn CompletedLocation>,
     origin: Origin,
     plan: &JobPlan,
     vertices: &[JobVertex],
     may_finish_early: bool,
+    call: &Call,
 ) -> Result<Loaded, JobError> {
     let pointer = location.pointer().clone();
+    call.step("its metadata");
     let metadata = read_metadata(&*location).await?;
     let mismatch = |problem: String| JobError::Mismatch { pointer: pointer.clone(), problem };
     let may_leave_out = match origin {
@@ -84,11 +94,21 @@ pub(crate) async fn load(
         Origin::Foreign { ignore_unclaimed } => ignore_unclaimed,
     };
     let is_foreign = matches!(origin, Origin::Foreign { .. } | Origin::Own { is_taken: true, .. });
-    let CheckpointMetadata { checkpoint, operators, .. } = metadata;
+    let CheckpointMetadata { checkpoint, kind, operators, mut hooks, .. } = metadata;
     let unclaimed = if may_leave_out { UnclaimedState::LeaveOut } else { UnclaimedState::Refuse };
     let assignment = assign(&operators, vertices, AssignmentOptions { unclaimed, may_finish_early })
         .map_err(|source| JobError::Assignment { pointer: pointer.clone(), source })?;
-    let StateAssignment { vertices: assigned, left_out } = assignment;
+    let StateAssignment { vertices: assigned, mut left_out } = assignment;
+    let strangers: Vec<_> = hooks.extract_if(.., |name, _| !plan.hooks.contains(name)).collect();
+    if !strangers.is_empty() && !may_leave_out {
+        let names: Vec<_> = strangers.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(mismatch(format!(
+            "it holds state of hooks that this job does not have: {}; give them their names back, or drop their state with \
+             execution.state-recovery.ignore-unclaimed-state",
+            names.join(", ")
+        )));
+    }
+    left_out.extend(strangers.into_iter().map(|(name, _)| name));
     if let Some((vertex, _)) = vertices
         .iter()
         .zip(&assigned)
@@ -99,14 +119,28 @@ pub(crate) async fn load(
             vertex.name
         )));
     }
-    let location = Location { completed: &*location, is_foreign };
-    let mut states = BTreeMap::new();
+    let location = Location { completed: &*location, call, is_foreign };
+    let (mut states, mut coordinators) = (BTreeMap::new(), BTreeMap::new());
     let mut max_parallelism = Vec::new();
     for (vertex, id) in assigned.into_iter().zip((0..).map(VertexId::new)) {
         max_parallelism.push(vertex.max_parallelism);
         // This runtime has one operator in each vertex.
         for OperatorAssignment { state, subtasks } in vertex.operators {
             let Some((name, state)) = state.and_then(|name| operators.get_key_value(&name)) else { continue };
+            let has_coordinator =
+                plan.vertices.get(id.get() as usize).is_some_and(|vertex| vertex.has_coordinator);
+            match &state.coordinator {
+                Some(kept) if has_coordinator => {
+                    coordinators.insert(id, kept.clone());
+                }
+                Some(_) if !may_leave_out => {
+                    return Err(mismatch(format!(
+                        "operator {name} has no coordinator any more, and the checkpoint holds the state of one; give it back, \
+                         or drop its state with execution.state-recovery.ignore-unclaimed-state"
+                    )));
+                }
+                Some(_) | None => {}
+            }
             let mut stored = Stored { location, name, state, keyed: BTreeMap::new(), lists: BTreeMap::new() };
             let parallelism = u32::try_from(subtasks.len()).unwrap_or(u32::MAX);
             for (subtask, assigned) in (0..).zip(subtasks) {
@@ -119,7 +153,7 @@ pub(crate) async fn load(
     for task in plan.tasks() {
         states.entry(task).or_insert_with(|| nothing_but(Some(checkpoint)));
     }
-    Ok(Loaded { states, max_parallelism, left_out })
+    Ok(Loaded { states, max_parallelism, left_out, hooks, coordinators, checkpoint, kind })
 }
 
 /// What a checkpoint consists of.
@@ -151,11 +185,17 @@ pub(crate) fn shared_files(
 #[derive(Clone, Copy)]
 struct Location<'a> {
     completed: &'a dyn CompletedLocation,
+    call: &'a Call,
     /// Whether it was not written by this job into its own directory.
     is_foreign: bool,
 }
 
 impl Location<'_> {
+    async fn read(&self, operator: &Name, handle: &StateHandle) -> Result<Bytes, StorageError> {
+        self.call.step(format!("state of operator {operator}"));
+        self.completed.read(handle).await
+    }
+
     /// The part under the name that later checkpoints have for its file, where they can have one. It is the name that
     /// [`shared_files`] has for it.
     fn seen_from_here(&self, part: &IncrementalPart) -> IncrementalPart {
@@ -237,13 +277,13 @@ impl<'a> Stored<'a> {
             Entry::Occupied(known) => return Ok(Some(known.into_mut())),
             Entry::Vacant(slot) => slot,
         };
-        let completed = self.location.completed;
         let read = match state {
-            KeyedState::Full(handle) => Keyed::Whole(completed.read(handle).await?),
+            KeyedState::Full(handle) => Keyed::Whole(self.location.read(self.name, handle).await?),
             KeyedState::Incremental(incremental) => {
                 let mut parts = Vec::new();
                 for part in &incremental.parts {
-                    parts.push((self.location.seen_from_here(part), completed.read(&part.handle).await?));
+                    let bytes = self.location.read(self.name, &part.handle).await?;
+                    parts.push((self.location.seen_from_here(part), bytes));
                 }
                 let (base, records) = KeyedBase::read(*range, self.state.max_parallelism, parts)
                     .map_err(|source| refused(self.location, self.name, source))?;
@@ -269,7 +309,7 @@ impl<'a> Stored<'a> {
             Entry::Occupied(known) => return Ok(known.into_mut()),
             Entry::Vacant(slot) => slot,
         };
-        let bytes = self.location.completed.read(handle).await?;
+        let bytes = self.location.read(self.name, handle).await?;
         let elements = elements::decode_all(name, *expected, &bytes);
         let elements = elements.map_err(|source| refused(self.location, self.name, source))?;
         Ok(slot.insert(elements))

@@ -1,5 +1,9 @@
 //! What the drivers owe the machines: nothing hangs, nothing is swallowed. Whole jobs are tested in `tests/`.
 
+mod gate;
+mod hanging;
+mod levels;
+mod parties;
 mod reports;
 mod stopping;
 mod storage;
@@ -34,6 +38,10 @@ struct Scripted<F> {
 }
 
 impl<F: Send + 'static> Stateful for Scripted<F> {
+    fn snapshot(&mut self, _: CheckpointId) -> TaskResult<Snapshot> {
+        Snapshot::new().with_element(&7_u64)
+    }
+
     fn notify_complete(&mut self, checkpoint: CheckpointId) -> TaskResult<()> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(checkpoint);
         Ok(())

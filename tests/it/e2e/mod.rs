@@ -6,6 +6,6 @@
 
 pub(crate) mod flights;
 mod incremental;
-mod job;
+pub(crate) mod job;
 mod rescaling;
 mod watchdog;

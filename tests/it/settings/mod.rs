@@ -9,6 +9,7 @@ mod differences;
 mod driven;
 mod files;
 mod pending;
+mod removing;
 mod resolving;
 mod restoring;
 mod statistics;
@@ -98,6 +99,7 @@ every_setting! {
     coordinating::tolerable_failures: "execution.checkpointing.tolerable-failed-checkpoints";
     coordinating::retention: "execution.checkpointing.externalized-checkpoint-retention";
     coordinating::num_retained: "execution.checkpointing.num-retained";
+    removing::parallel_cleaner: "execution.checkpointing.cleaner.parallel-mode";
     coordinating::after_tasks_finish: "execution.checkpointing.checkpoints-after-tasks-finish";
     resolving::force: "execution.checkpointing.force";
     resolving::force_unaligned: "execution.checkpointing.unaligned.forced";

@@ -87,10 +87,10 @@ options! {
     write_buffer: i32 = 4096,
         "execution.checkpointing.write-buffer-size",
         ["state.storage.fs.write-buffer-size", "state.backend.fs.write-buffer-size"], Read("storage");
-    /// Whether several files of one checkpoint are deleted at the same time.
+    /// Whether several checkpoints are removed at the same time.
     parallel_cleaner: bool = true,
         "execution.checkpointing.cleaner.parallel-mode", ["state.checkpoint.cleaner.parallel-mode"],
-        Pending("a cleaner that deletes in parallel");
+        Read("cleaner");
     /// Whether a checkpoint refers to files of earlier ones instead of writing everything again.
     incremental: bool = false,
         "execution.checkpointing.incremental", ["state.backend.incremental"], Read("snapshots");

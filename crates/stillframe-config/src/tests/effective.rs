@@ -53,8 +53,17 @@ fn assert_storage(storage: &StorageDescriptor) {
 
 /// A config that asks for exactly this.
 fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
-    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention, storage, recovery, history } =
-        effective;
+    let EffectiveConfig {
+        schedule,
+        barriers,
+        incremental,
+        tolerance,
+        retention,
+        parallel_cleaner,
+        storage,
+        recovery,
+        history,
+    } = effective;
     let mut config = CheckpointConfig::default();
     config
         .set_min_pause_between_checkpoints(schedule.min_pause)
@@ -71,6 +80,7 @@ fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
         })
         .set_externalized_checkpoint_retention(retention.on_end)
         .set_num_retained_checkpoints(retention.max_retained)
+        .set_cleaner_parallel_mode(*parallel_cleaner)
         .set_checkpoint_storage(storage.clone())
         .set_incremental_checkpoints(*incremental)
         .set_recovery_claim_mode(recovery.claim_mode)
