@@ -17,6 +17,7 @@ pub(crate) enum Control {
 
 /// To the coordinator's driver.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every message is an event")]
 pub(crate) enum Message {
     Event(Event),
     /// A person asks; the answer goes to whoever waits for it.

@@ -60,6 +60,7 @@ pub(crate) struct CoordinatorDriver {
 }
 
 /// A storage operation has ended.
+#[expect(clippy::large_enum_variant, reason = "nearly every answer is an event")]
 pub(crate) enum Answer {
     Event(Event),
     Discarded {

@@ -98,7 +98,7 @@ pub enum JobFailure {
         left: Vec<LeftBehind>,
         /// Why the attempt failed.
         #[source]
-        cause: Box<JobFailure>,
+        cause: Box<Self>,
     },
     /// The coordinator of an operator panicked or did not answer when it was told what became of a checkpoint.
     #[error("the coordinator of an operator: {message}")]

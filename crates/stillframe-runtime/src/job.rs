@@ -174,7 +174,7 @@ impl<T: Record> Job<T> {
         let id = self.id.unwrap_or_else(random_id);
         // Nobody can send commands, which a job takes for an owner that let go of its handle.
         let (_, commands) = mpsc::unbounded_channel();
-        self.to_its_end(id, commands).await
+        self.conduct(id, commands).await
     }
 
     /// Starts the job on the current tokio runtime, where it goes on whatever becomes of the handle.
@@ -186,10 +186,11 @@ impl<T: Record> Job<T> {
         let (commands, receiver) = mpsc::unbounded_channel();
         let id = self.id.unwrap_or_else(random_id);
         let statistics = self.statistics.clone();
-        JobHandle { id, commands, statistics, running: tokio::spawn(self.to_its_end(id, receiver)) }
+        JobHandle { id, commands, statistics, running: tokio::spawn(self.conduct(id, receiver)) }
     }
 
-    async fn to_its_end(
+    /// All attempts, and what follows the last.
+    async fn conduct(
         self,
         id: JobId,
         commands: mpsc::UnboundedReceiver<Command>,

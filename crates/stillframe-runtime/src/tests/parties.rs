@@ -73,11 +73,10 @@ impl OperatorCoordinator for Noting {
     }
 }
 
-/// A job without periodic checkpoints, whose source reads when `read` says so.
-fn noted(
+/// A job without periodic checkpoints, whose source reads when `read` says so, and has a coordinator.
+fn coordinated(
     shelf: &Shelf,
     log: &Log,
-    refuses: bool,
     read: impl FnMut(&[CheckpointId]) -> TaskResult<SourceStatus> + Clone + Send + Sync + 'static,
 ) -> Job<u64> {
     let mut graph = JobGraph::new();
@@ -91,7 +90,16 @@ fn noted(
     Job::new(graph, &CheckpointConfig::default(), storage)
         .expect("a valid config")
         .with_id(JobId::from_bytes([5; 16]))
-        .with_master_hook(Noting { log: Arc::clone(log), refuses })
+}
+
+/// The same with a hook.
+fn noted(
+    shelf: &Shelf,
+    log: &Log,
+    refuses: bool,
+    read: impl FnMut(&[CheckpointId]) -> TaskResult<SourceStatus> + Clone + Send + Sync + 'static,
+) -> Job<u64> {
+    coordinated(shelf, log, read).with_master_hook(Noting { log: Arc::clone(log), refuses })
 }
 
 fn idle(_: &[CheckpointId]) -> TaskResult<SourceStatus> {
@@ -124,16 +132,21 @@ async fn what_hooks_and_coordinators_keep_is_given_back_to_them() {
 }
 
 #[tokio::test]
-async fn state_of_a_hook_that_is_gone_is_refused() {
+async fn state_of_a_hook_or_a_coordinator_that_is_gone_is_refused() {
     let (shelf, log) = (Shelf::default(), Log::default());
     let handle = noted(&shelf, &log, false, idle).start();
     handle.trigger_checkpoint().await.unwrap();
     handle.suspend();
     handle.wait().await.unwrap();
-    let ended = job(&shelf, idle).with_id(JobId::from_bytes([5; 16])).run().await;
-    let Err(error @ JobError::Mismatch { .. }) = ended else { panic!("{ended:?}") };
-    let said = error.to_string();
-    assert!(said.contains("coordinator") || said.contains("ledger"), "{said}");
+    let without_hook = coordinated(&shelf, &log, idle);
+    let without_both = job(&shelf, idle).with_id(JobId::from_bytes([5; 16]));
+    for (job, missing) in [(without_hook, "ledger"), (without_both, "coordinator")] {
+        let ended = job.run().await;
+        assert!(
+            matches!(&ended, Err(JobError::Mismatch { problem, .. }) if problem.contains(missing)),
+            "{ended:?}"
+        );
+    }
 }
 
 #[tokio::test]
