@@ -1,12 +1,34 @@
 use crate::Failure;
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use stillframe::model::{Now, Timestamp, UnixMillis};
 
 /// The one look at the clock.
 #[expect(clippy::disallowed_methods, reason = "this program measures; nothing is decided by what it sees")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// The clocks of a job, read as often as its driver reads them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { origin: now() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this stands for the driver's clock")]
+    pub(crate) fn now(self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now {
+            monotonic: Timestamp::from_origin(self.origin.elapsed()),
+            wall: UnixMillis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
 }
 
 /// How long `work` takes, with what it gave.
