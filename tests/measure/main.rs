@@ -44,13 +44,21 @@ const CASES: [(&str, Case); 19] = [
     ("metadata-10k", |_, repetitions| metadata::code(repetitions, 1, 10_000)),
     ("metadata-50k", |_, repetitions| metadata::code(repetitions, 5, 10_000)),
     ("acknowledge-1k", |place, repetitions| coordinator::acknowledge(place, repetitions, 1_000, State::File)),
-    ("acknowledge-10k", |place, repetitions| coordinator::acknowledge(place, repetitions, 10_000, State::File)),
+    ("acknowledge-10k", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 10_000, State::File)
+    }),
     ("acknowledge-10k-inline", |place, repetitions| {
         coordinator::acknowledge(place, repetitions, 10_000, State::Inline)
     }),
-    ("acknowledge-50k", |place, repetitions| coordinator::acknowledge(place, repetitions, 50_000, State::File)),
-    ("acknowledge-200k", |place, repetitions| coordinator::acknowledge(place, repetitions, 200_000, State::File)),
-    ("acknowledge-1m", |place, repetitions| coordinator::acknowledge(place, repetitions, 1_000_000, State::File)),
+    ("acknowledge-50k", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 50_000, State::File)
+    }),
+    ("acknowledge-200k", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 200_000, State::File)
+    }),
+    ("acknowledge-1m", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 1_000_000, State::File)
+    }),
     ("pending-50k", |place, _| coordinator::memory(place, 50_000)),
     ("pending-1m", |place, _| coordinator::memory(place, 1_000_000)),
 ];
