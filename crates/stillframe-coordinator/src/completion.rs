@@ -12,6 +12,9 @@ impl Coordinator {
     /// Checkpoints are published one at a time, in the order of their ids, so that what completes only ever gets newer.
     /// Savepoints go beside them: a slow place for those holds up nobody.
     pub(crate) fn publish_next(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.pending.values().any(Pending::is_collected) {
+            return;
+        }
         let busy =
             self.pending.values().any(|pending| pending.is_publishing() && !pending.kind().is_savepoint());
         let ready: Vec<_> = self
@@ -142,6 +145,8 @@ impl Coordinator {
     ) {
         let layout = self.tasks.layout();
         let participants = || pending.participants(layout);
+        // One or two for each of very many: growing step by step would copy all of them again and again.
+        effects.reserve(layout.len() * if dropped.is_empty() { 1 } else { 2 });
         effects.extend(participants().map(|task| Effect::NotifyComplete { task, checkpoint }));
         if let Some(&checkpoint) = dropped.last() {
             effects.extend(participants().map(|task| Effect::NotifySubsumed { task, checkpoint }));

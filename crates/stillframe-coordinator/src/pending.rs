@@ -163,6 +163,11 @@ impl Pending {
         matches!(self.phase, Phase::Locating(_) | Phase::Coordinators { .. } | Phase::Hooks { .. })
     }
 
+    /// Whether it only waits for its turn to be published.
+    pub(crate) fn is_collected(&self) -> bool {
+        matches!(self.phase, Phase::Collected(_))
+    }
+
     pub(crate) fn is_publishing(&self) -> bool {
         matches!(self.phase, Phase::Publishing { .. })
     }
