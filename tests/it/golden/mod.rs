@@ -1,11 +1,13 @@
 //! What real Flink did, done again with Stillframe.
 //!
 //! `tests/oracle` holds recordings of Flink 1.20.5. [`oracle`] reads them, [`config_case`], [`storage_case`], [`tables`],
-//! [`disk`] and [`decider`] interpret them, [`conversion`] translates between Flink's words and ours, [`difference`] names where we differ on
-//! purpose, and [`tally`] says what became of all of them. `STILLFRAME_ORACLE` names a folder with other cases of the same
-//! form. Nothing here goes by the name of a case, and what is not understood fails.
+//! [`disk`], [`decider`] and [`behaviour`] interpret them, [`conversion`] translates between Flink's words and ours,
+//! [`difference`] names where we differ on purpose, and [`tally`] says what became of all of them. `STILLFRAME_ORACLE`
+//! names a folder with other cases of the same form. Nothing here goes by the name of a case, and what is not understood
+//! fails.
 
 mod argument;
+mod behaviour;
 mod call;
 mod config_case;
 mod conversion;
@@ -39,10 +41,7 @@ fn outcomes(file: &str, case: &Value) -> Vec<Outcome> {
         "golden_config.json" => vec![config_file(case)],
         "golden_storage.json" => vec![disk::replay(case)],
         "golden_decider.json" => vec![decider::replay(case)],
-        // Counted, so that nobody takes them for replayed.
-        "golden_behaviour.json" => {
-            vec![Outcome::skipped("behaviour", text(case, "name"), "whole jobs are compared later")]
-        }
+        "golden_behaviour.json" => vec![behaviour::replay(case)],
         other => vec![Outcome::found(other, "?", vec!["the file is not understood".into()])],
     }
 }
