@@ -140,7 +140,8 @@ pub(super) fn compare_failure(
         ) => reason == expected,
         (Cause::Checkpoint(number), _) => aborted.map(CheckpointId::get) == Some(*number),
         (Cause::User(message), JobError::Failed { source: JobFailure::Task { source, .. }, .. }) => {
-            let mut chain = iter::successors(Some(&**source as &dyn Error), |error: &&dyn Error| (*error).source());
+            let mut chain =
+                iter::successors(Some(&**source as &dyn Error), |error: &&dyn Error| (*error).source());
             chain.any(|error| error.to_string() == *message)
         }
         _ => false,

@@ -57,7 +57,7 @@ impl Stage<'_> {
             (_, ["checkpoint", number, "pending"]) => self.hold(number).await?,
             // It is known when the job has been ended, which is the next step.
             ("pending_result", _) => {
-                if self.pending.is_none() || !next.is_some_and(|next| next.get("job_status").is_some()) {
+                if self.pending.is_none() || next.is_none_or(|next| next.get("job_status").is_none()) {
                     return Err(vec![
                         "a result without a checkpoint or an end of the job is not understood".into(),
                     ]);
