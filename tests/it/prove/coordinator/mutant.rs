@@ -67,7 +67,7 @@ impl Mutant {
                 Bounds { settings: Settings { retained: 2, ..least.settings }, ..least }
             }
             Self::ToleratesOneMore | Self::ToleratesOneLess => Bounds { declines: 2, ..least },
-            Self::AcceptsAnOldAttempt => Bounds { settings: two, restarts: 1, ids: 4, ..least },
+            Self::AcceptsAnOldAttempt => Bounds { restarts: 1, ids: 2, ..least },
             Self::ReusesAnId | Self::RestoresWhatIsNotNewest => Bounds { restarts: 1, ..least },
             Self::CountsTwice => Bounds { repeats: 1, ..least },
             Self::UnknownIsFailed => Bounds { faults: 1, ..least },
