@@ -41,8 +41,16 @@ pub(super) const TASKS: [TaskId; 3] = [
 /// From a task, not yet delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Message {
-    Acknowledge { checkpoint: u64, attempt: u32, task: usize },
-    Commit { checkpoint: u64, attempt: u32, task: usize },
+    Acknowledge {
+        checkpoint: u64,
+        attempt: u32,
+        task: usize,
+    },
+    /// Of all tasks, one after the other.
+    Commit {
+        checkpoint: u64,
+        attempt: u32,
+    },
 }
 
 /// What the storage was asked for and has not answered.
@@ -249,14 +257,12 @@ impl World {
                     }
                 }
             }
-            Message::Commit { checkpoint, attempt, task } => {
-                let event = Event::Committed {
-                    checkpoint: CheckpointId::new(checkpoint),
-                    attempt: Attempt::new(attempt),
-                    task: TASKS[task],
-                };
-                self.ledger.commits(checkpoint, attempt == self.attempt, task);
-                self.feed(around, event);
+            Message::Commit { checkpoint, attempt } => {
+                for (place, task) in TASKS.into_iter().enumerate() {
+                    self.ledger.commits(checkpoint, attempt == self.attempt, place);
+                    let (checkpoint, attempt) = (CheckpointId::new(checkpoint), Attempt::new(attempt));
+                    self.feed(around, Event::Committed { checkpoint, attempt, task });
+                }
             }
         }
         Some(())
@@ -362,7 +368,24 @@ impl World {
             self.perform(around, effect);
         }
         self.ledger.after_step(around, self.is_done());
+        self.forget_equals();
         effects
+    }
+
+    /// Of the messages that come too late for a checkpoint, one stands for all: they are nothing to the machine, which is what
+    /// is looked at.
+    fn forget_equals(&mut self) {
+        let mut seen = BTreeSet::new();
+        let ledger = &self.ledger;
+        self.messages.retain(|message| match *message {
+            Message::Acknowledge { checkpoint, .. } => ledger.is_live(checkpoint) || seen.insert(checkpoint),
+            Message::Commit { .. } => true,
+        });
+        // Neither does it matter which of the old commits comes.
+        let newest =
+            self.messages.iter().filter(|message| matches!(message, Message::Commit { .. })).max().copied();
+        self.messages
+            .retain(|message| !matches!(message, Message::Commit { .. }) || Some(*message) == newest);
     }
 
     fn perform(&mut self, around: &Around<'_>, effect: &Effect) {
@@ -406,11 +429,9 @@ impl World {
                 let dropped = dropped.iter().map(|checkpoint| checkpoint.get()).collect();
                 self.operations.insert(*op, Operation::Conclude(dropped));
             }
-            Effect::NotifyComplete { task, checkpoint } => {
-                if let Some(task) = place(task) {
-                    let (checkpoint, attempt) = (checkpoint.get(), self.attempt);
-                    self.messages.insert(Message::Commit { checkpoint, attempt, task });
-                }
+            Effect::NotifyComplete { checkpoint, .. } => {
+                let (checkpoint, attempt) = (checkpoint.get(), self.attempt);
+                self.messages.insert(Message::Commit { checkpoint, attempt });
             }
             Effect::FailJob { reason, .. } => {
                 self.failed = true;
