@@ -1,12 +1,37 @@
 use crate::Failure;
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
+use stillframe::model::{Now, Timestamp, UnixMillis};
 
 /// The one look at the clock.
 #[expect(clippy::disallowed_methods, reason = "this program measures; nothing is decided by what it sees")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// The clock of a job. It is read once for every message, as in the peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { origin: now() }
+    }
+
+    /// The moment. Where the wall clock begins changes nothing of what is measured.
+    pub(crate) fn now(self) -> Now {
+        Now { monotonic: Timestamp::from_origin(self.origin.elapsed()), wall: UnixMillis(0) }
+    }
+}
+
+/// The time for which a processor worked for this thread so far. Other programs hardly change how much of it work takes.
+pub(crate) fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// How long `work` takes, with what it gave.

@@ -1,10 +1,11 @@
-//! Measures storage and metadata once, for `cargo xtask bench`, which repeats it, in turn with what it is compared with.
+//! Measures storage, metadata and the coordinator once, for `cargo xtask bench`, which repeats it, in turn with what it is compared with.
 //!
 //! `measure CASE DIRECTORY REPETITIONS` prints one line: a JSON object with a list of values for each figure. Durations
 //! never include setting up or cleaning up. All calls to Stillframe are in [`ours`], so that a change of its interface is
 //! a change of that file.
 
 mod clock;
+mod coordinator;
 mod memory;
 mod metadata;
 mod ours;
@@ -12,6 +13,7 @@ mod place;
 mod plain;
 mod storage;
 
+use coordinator::State;
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::io::Write;
@@ -29,7 +31,7 @@ type Case = fn(&place::Place, usize) -> Result<Figures, Failure>;
 const CHUNK: usize = 64 << 10;
 
 /// Every case, by the name under which it is asked for.
-const CASES: [(&str, Case); 11] = [
+const CASES: [(&str, Case); 19] = [
     ("write-1", |place, repetitions| storage::write(place, repetitions, 1, 256)),
     ("write-8", |place, repetitions| storage::write(place, repetitions, 8, 64)),
     ("states-64k", |place, repetitions| storage::states(place, repetitions, 1_000, 64 << 10)),
@@ -41,6 +43,24 @@ const CASES: [(&str, Case); 11] = [
     ("memory-8-1024", |place, _| memory::peak(place, 8, 1024)),
     ("metadata-10k", |_, repetitions| metadata::code(repetitions, 1, 10_000)),
     ("metadata-50k", |_, repetitions| metadata::code(repetitions, 5, 10_000)),
+    ("acknowledge-1k", |place, repetitions| coordinator::acknowledge(place, repetitions, 1_000, State::File)),
+    ("acknowledge-10k", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 10_000, State::File)
+    }),
+    ("acknowledge-10k-inline", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 10_000, State::Inline)
+    }),
+    ("acknowledge-50k", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 50_000, State::File)
+    }),
+    ("acknowledge-200k", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 200_000, State::File)
+    }),
+    ("acknowledge-1m", |place, repetitions| {
+        coordinator::acknowledge(place, repetitions, 1_000_000, State::File)
+    }),
+    ("pending-50k", |place, _| coordinator::memory(place, 50_000)),
+    ("pending-1m", |place, _| coordinator::memory(place, 1_000_000)),
 ];
 
 fn main() -> Result<(), Failure> {

@@ -22,7 +22,7 @@ pub(crate) fn peak(place: &Place, threads: usize, mib: u64) -> Result<Figures, F
 }
 
 /// `VmHWM` of this process, in MiB.
-fn resident_high_water_mark() -> Result<f64, Failure> {
+pub(crate) fn resident_high_water_mark() -> Result<f64, Failure> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line

@@ -40,11 +40,11 @@ pub(crate) fn code(repetitions: usize, operators: u16, subtasks: u16) -> Result<
 /// Every subtask has one key group and one file of 1 MiB, as in the peer's case.
 fn metadata(operators: u16, subtasks: u16) -> Result<CheckpointMetadata, Failure> {
     let operator = |number: u16| {
-        let name = Name::new(format!("operator-{number}"))?;
+        let name = name_of(number)?;
         let subtasks =
             (0..subtasks).map(|subtask| snapshot(number, subtask)).collect::<Result<Vec<_>, Failure>>()?;
         let max_parallelism = u16::try_from(subtasks.len())?;
-        Ok((name, OperatorState { max_parallelism, subtasks }))
+        Ok((name, OperatorState { max_parallelism, subtasks, coordinator: None }))
     };
     Ok(CheckpointMetadata {
         job: JobId::from_bytes([7; 16]),
@@ -52,10 +52,17 @@ fn metadata(operators: u16, subtasks: u16) -> Result<CheckpointMetadata, Failure
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(1_700_000_000_000),
         operators: (0..operators).map(operator).collect::<Result<BTreeMap<_, _>, Failure>>()?,
+        hooks: BTreeMap::new(),
     })
 }
 
-fn snapshot(operator: u16, subtask: u16) -> Result<TaskSnapshot, Failure> {
+/// The name of an operator.
+pub(crate) fn name_of(operator: u16) -> Result<Name, Failure> {
+    Ok(Name::new(format!("operator-{operator}"))?)
+}
+
+/// One key group in a file of 1 MiB that belongs to the checkpoint alone.
+pub(crate) fn snapshot(operator: u16, subtask: u16) -> Result<TaskSnapshot, Failure> {
     // Any distinct names will do, if they are as long and as hard to compress as those that a storage draws.
     let unique = (u128::from(operator) << 16 | u128::from(subtask))
         .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use stillframe::fs::FileSystemCheckpointStorage;
 use stillframe::metadata::encode;
 use stillframe::model::{
-    CheckpointId, CheckpointKind, CheckpointMetadata, JobId, LocationReference, StateHandle, UnixMillis,
+    CheckpointId, CheckpointKind, CheckpointMetadata, JobId, LocationReference, Pointer, StateFile,
+    StateHandle, UnixMillis,
 };
 use stillframe::storage::{
     CheckpointStorage, CompletedLocation, CoordinatorStorage, StateScope, WorkerStorage,
@@ -24,7 +25,8 @@ pub(crate) struct Job {
     last: u64,
 }
 
-const JOB: JobId = JobId::from_bytes([7; 16]);
+/// The one job that there is.
+pub(crate) const JOB: JobId = JobId::from_bytes([7; 16]);
 
 impl Job {
     /// With the settings that users get who set nothing.
@@ -42,6 +44,32 @@ impl Job {
         let location = block_on(self.coordinator.begin_checkpoint(id))?;
         let (coordinator, worker) = (Arc::clone(&self.coordinator), Arc::clone(&self.worker));
         Ok(Checkpoint { coordinator, worker, id, location })
+    }
+
+    /// The id of the next checkpoint.
+    pub(crate) const fn next(&self) -> CheckpointId {
+        CheckpointId::new(self.last + 1)
+    }
+
+    /// The place of a checkpoint that somebody else numbered.
+    pub(crate) fn locate(&self, checkpoint: CheckpointId) -> Result<LocationReference, Failure> {
+        Ok(block_on(self.coordinator.begin_checkpoint(checkpoint))?)
+    }
+
+    /// Makes such a checkpoint exist, durably, and others cease to.
+    pub(crate) fn commit(
+        &self,
+        location: &LocationReference,
+        metadata: &CheckpointMetadata,
+        dropped: &[CheckpointId],
+    ) -> Result<Pointer, Failure> {
+        let bytes = encode(metadata)?.into();
+        Ok(block_on(self.coordinator.commit(metadata.checkpoint, location, bytes, dropped))?)
+    }
+
+    /// Removes what was dropped.
+    pub(crate) fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), Failure> {
+        Ok(block_on(self.coordinator.remove(checkpoint, shared))?)
     }
 }
 
@@ -81,6 +109,7 @@ impl Checkpoint {
             kind: CheckpointKind::Checkpoint,
             triggered_at: UnixMillis(0),
             operators: BTreeMap::new(),
+            hooks: BTreeMap::new(),
         })?;
         let location = block_on(async {
             self.coordinator.commit(self.id, &self.location, metadata.into(), &[]).await?;

@@ -18,10 +18,14 @@ pub struct EffectiveConfig {
     pub tolerance: FailureTolerance,
     /// For the coordinator: what is kept.
     pub retention: Retention,
+    /// For the coordinator's driver: whether several checkpoints are removed at the same time.
+    pub parallel_cleaner: bool,
     /// For whoever opens the storage.
     pub storage: StorageDescriptor,
     /// For whoever restores the job.
     pub recovery: Recovery,
+    /// For the statistics: how many of the last checkpoints they remember. With 0, only the newest of each kind.
+    pub history: u32,
 }
 
 /// When checkpoints are triggered and how long they may take.

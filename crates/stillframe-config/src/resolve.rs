@@ -76,6 +76,7 @@ impl CheckpointConfig {
                 max_retained: self.num_retained_checkpoints(),
                 on_end: self.externalized_checkpoint_retention(),
             },
+            parallel_cleaner: self.is_cleaner_parallel_mode_enabled(),
             storage,
             recovery: Recovery {
                 path: self.recovery_path().map(Pointer::new),
@@ -83,6 +84,7 @@ impl CheckpointConfig {
                 claim_mode: self.recovery_claim_mode(),
                 ignored_in_flight_data: self.checkpoint_id_of_ignored_in_flight_data(),
             },
+            history: self.checkpoints_history_size(),
         };
         Ok(Resolved { effective, adjustments })
     }

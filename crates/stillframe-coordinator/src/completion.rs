@@ -3,17 +3,18 @@
 use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Completed, Effect, Ignored, Outcome, Report};
-use crate::pending::Phase;
-use crate::requests::Origin;
+use crate::pending::{Pending, Phase};
+use crate::waiting::Origin;
 use alloc::vec::Vec;
-use stillframe_model::{
-    CheckpointId, CheckpointKind, FailureReason, LocationReference, Now, OpId, Pointer, TaskSnapshot,
-};
+use stillframe_model::{Attempt, CheckpointId, FailureReason, LocationReference, Now, OpId, Pointer, TaskId};
 
 impl Coordinator {
     /// Checkpoints are published one at a time, in the order of their ids, so that what completes only ever gets newer.
     /// Savepoints go beside them: a slow place for those holds up nobody.
-    pub(crate) fn publish_next(&mut self, effects: &mut Vec<Effect>) {
+    pub(crate) fn publish_next(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.pending.values().any(Pending::is_collected) {
+            return;
+        }
         let busy =
             self.pending.values().any(|pending| pending.is_publishing() && !pending.kind().is_savepoint());
         let ready: Vec<_> = self
@@ -21,7 +22,7 @@ impl Coordinator {
             .iter()
             .filter_map(|(&checkpoint, pending)| match &pending.phase {
                 Phase::Collected(location) => Some((checkpoint, pending.kind(), location.clone())),
-                Phase::Locating(_) | Phase::Collecting(_) | Phase::Publishing { .. } => None,
+                _ => None,
             })
             .collect();
         let first = ready
@@ -30,13 +31,14 @@ impl Coordinator {
             .map(|(checkpoint, ..)| *checkpoint);
         for (checkpoint, kind, location) in ready {
             if kind.is_savepoint() || Some(checkpoint) == first {
-                self.publish(checkpoint, location, effects);
+                self.publish(now, checkpoint, location, effects);
             }
         }
     }
 
-    pub(crate) fn publish(
+    fn publish(
         &mut self,
+        now: Now,
         checkpoint: CheckpointId,
         location: LocationReference,
         effects: &mut Vec<Effect>,
@@ -44,19 +46,11 @@ impl Coordinator {
         let op = self.operation();
         let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
         // Nothing but the end of this publication changes what is retained, so what is right now is right then.
-        let dropped = match pending.kind() {
-            CheckpointKind::Savepoint => Vec::new(),
-            CheckpointKind::Checkpoint | CheckpointKind::FullCheckpoint => {
-                self.retained.replaced_by(checkpoint)
-            }
-        };
-        pending.phase = Phase::Publishing { op, location: location.clone(), dropped: dropped.clone() };
-        let metadata = self.plan.metadata(
-            checkpoint,
-            pending.kind(),
-            pending.triggered.wall,
-            pending.snapshots().clone(),
-        );
+        let dropped =
+            if pending.kind().is_savepoint() { Vec::new() } else { self.retained.replaced_by(checkpoint) };
+        let phase = Phase::Publishing { op, location: location.clone(), dropped: dropped.clone() };
+        pending.enter(phase, now.monotonic);
+        let metadata = pending.metadata(&self.plan, self.tasks.layout(), checkpoint);
         effects.push(Effect::Publish { op, location, metadata, dropped });
     }
 
@@ -71,9 +65,7 @@ impl Coordinator {
             Phase::Publishing { op: of, location, dropped } if *of == op => {
                 Some((checkpoint, location.clone(), dropped.clone()))
             }
-            Phase::Locating(_) | Phase::Collecting(_) | Phase::Collected(_) | Phase::Publishing { .. } => {
-                None
-            }
+            _ => None,
         });
         let Some((checkpoint, location, dropped)) = publishing else {
             return effects.push(Effect::Ignored(Ignored::UnknownOperation(op)));
@@ -84,20 +76,15 @@ impl Coordinator {
                 if let Some(pending) = self.pending.get_mut(&checkpoint) {
                     pending.phase = Phase::Collected(location);
                 }
-                self.abort(
-                    checkpoint,
-                    FailureReason::FinalizeCheckpointFailure,
-                    None,
-                    Some(message),
-                    effects,
-                );
+                let reason = FailureReason::FinalizeCheckpointFailure;
+                self.abort(now, checkpoint, reason, None, Some(message), effects);
             }
             Err(Fault::Unknown { message }) => self.fence(message, effects),
         }
     }
 
     /// The checkpoint is durable; from here on everybody may know.
-    pub(crate) fn complete(
+    fn complete(
         &mut self,
         now: Now,
         checkpoint: CheckpointId,
@@ -107,43 +94,98 @@ impl Coordinator {
     ) {
         let Some(pending) = self.pending.remove(&checkpoint) else { return };
         let kind = pending.kind();
-        let sizes = pending.snapshots().values().map(TaskSnapshot::size);
+        let (state_size, checkpointed_size) = pending.sizes();
         effects.push(Effect::Report(Report::Completed(Completed {
             checkpoint,
             kind,
             pointer: pointer.clone(),
             triggered_at: pending.triggered.wall,
             duration: now.monotonic.since(pending.triggered.monotonic),
-            state_size: sizes.fold(0, u64::saturating_add),
+            state_size,
+            checkpointed_size,
         })));
         self.tolerance.succeeded(checkpoint);
         self.last_completion = Some(now.monotonic);
-        if let Origin::Person(request) = pending.origin {
-            effects.push(Effect::Resolve { request, outcome: Ok(Outcome { checkpoint, pointer }) });
-        }
+        let outcome = Outcome { checkpoint, pointer };
         if kind.is_savepoint() {
-            return self.shared.end(checkpoint);
+            self.shared.end(checkpoint);
+        } else {
+            self.retained.admit(checkpoint, dropped);
+            self.shared.complete(checkpoint, dropped);
+            self.full_first = false;
+            let subsumed = dropped.iter().map(|&checkpoint| Effect::Report(Report::Subsumed { checkpoint }));
+            effects.extend(subsumed);
         }
-        self.retained.admit(checkpoint, dropped);
-        self.shared.complete(checkpoint, dropped);
-        self.full_first = false;
+        if kind.is_synchronous() {
+            self.stop_decided(&pending, outcome, effects);
+        } else if let Origin::Person(request) = pending.origin {
+            effects.push(Effect::Resolve { request, outcome: Ok(outcome) });
+        }
+        // A savepoint behind which the job goes on is its owner's affair.
+        if kind.is_savepoint() && !kind.is_synchronous() {
+            return;
+        }
+        let older = self.pending.range(..checkpoint).filter(|(_, pending)| pending.can_be_subsumed());
+        let older: Vec<_> = older.map(|(&id, _)| id).collect();
+        for id in older {
+            self.abort(now, id, FailureReason::CheckpointSubsumed, None, None, effects);
+        }
         if self.is_running() {
-            effects.extend(self.plan.tasks().map(|task| Effect::NotifyComplete { task, checkpoint }));
-            if pending.covers_end_of_data() {
-                self.schedule.stop();
-                effects.extend(self.plan.tasks().map(|task| Effect::Close { task }));
-                // Nobody is left who could take part.
-                for waiting in self.requests.drain() {
-                    self.refuse(waiting.origin, FailureReason::CheckpointCoordinatorShutdown, None, effects);
-                }
+            self.tell(checkpoint, &pending, dropped, effects);
+        }
+    }
+
+    /// Everybody who took part may let out what was held back; who has nothing more to do may end.
+    fn tell(
+        &mut self,
+        checkpoint: CheckpointId,
+        pending: &Pending,
+        dropped: &[CheckpointId],
+        effects: &mut Vec<Effect>,
+    ) {
+        let layout = self.tasks.layout();
+        let participants = || pending.participants(layout);
+        // One or two for each of very many: growing step by step would copy all of them again and again.
+        effects.reserve(layout.len() * if dropped.is_empty() { 1 } else { 2 });
+        effects.extend(participants().map(|task| Effect::NotifyComplete { task, checkpoint }));
+        if let Some(&checkpoint) = dropped.last() {
+            effects.extend(participants().map(|task| Effect::NotifySubsumed { task, checkpoint }));
+        }
+        let coordinators = self.coordinators().into_iter();
+        effects.extend(coordinators.map(|vertex| Effect::NotifyCoordinatorComplete { vertex, checkpoint }));
+        self.confirmations.expect(checkpoint, layout, participants());
+        let ends: Vec<_> = match (pending.kind().is_synchronous(), self.tasks.wait_for_last()) {
+            (true, _) => participants().collect(),
+            (false, true) => pending.at_end_of_data(layout).collect(),
+            (false, false) => Vec::new(),
+        };
+        let is_last = ends.len() == participants().count();
+        self.close(&ends, effects);
+        if is_last {
+            self.schedule.stop();
+            // Nobody is left who could take part.
+            for waiting in self.requests.drain() {
+                self.refuse(waiting.origin, FailureReason::CheckpointCoordinatorShutdown, None, effects);
             }
         }
-        let older = self.pending.range(..checkpoint).filter(|(_, pending)| !pending.kind().is_savepoint());
-        let older: Vec<_> =
-            older.filter(|(_, pending)| pending.can_be_aborted()).map(|(&id, _)| id).collect();
-        for id in older {
-            self.abort(id, FailureReason::CheckpointSubsumed, None, None, effects);
+    }
+
+    /// A task has let out what it held back.
+    pub(crate) fn committed(
+        &mut self,
+        checkpoint: CheckpointId,
+        attempt: Attempt,
+        task: TaskId,
+        effects: &mut Vec<Effect>,
+    ) {
+        if attempt != self.plan.attempt {
+            return effects.push(Effect::Ignored(Ignored::OtherAttempt));
         }
+        let Some(place) = self.tasks.layout().place(task) else {
+            return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
+        };
+        let committed = self.confirmations.confirm(checkpoint, place).into_iter();
+        effects.extend(committed.map(|checkpoint| Effect::Report(Report::Committed { checkpoint })));
     }
 
     /// Removes what was dropped, as far as nothing in progress can refer to it any more.

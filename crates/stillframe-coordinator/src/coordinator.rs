@@ -1,14 +1,18 @@
+use crate::confirmations::Confirmations;
 use crate::effect::{Effect, Ignored, Refused, Report};
 use crate::ending::Ending;
 use crate::failure::Tolerance;
 use crate::pending::Pending;
 use crate::recovery::Recovery;
-use crate::requests::{Decision, Facts, Origin, Requests, Waiting};
+use crate::requests::{Decision, Facts, MAX_QUEUED_REQUESTS, Requests};
 use crate::retention::Retained;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
+use crate::stopping::Stopping;
+use crate::tasks::{TaskState, Tasks};
+use crate::waiting::{Origin, Waiting};
 use crate::{Event, JobPlan, SnapshotRequest, invariants};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -26,16 +30,25 @@ use stillframe_model::{CheckpointId, FailureReason, Now, OpId, TaskId, Timestamp
 /// use std::collections::BTreeSet;
 /// use stillframe_config::{CheckpointConfig, GraphDescription, RecoveryClaimMode};
 /// use stillframe_coordinator::{Coordinator, Effect, Event, JobPlan, Recovery, VertexPlan, plan_recovery};
-/// use stillframe_model::{Attempt, CheckpointId, JobId, Name, Now, Timestamp};
+/// use stillframe_model::{Attempt, CheckpointId, JobId, Name, Now, TaskId, Timestamp, VertexId};
 ///
-/// let source = VertexPlan { name: Name::new("numbers")?, parallelism: 1, max_parallelism: 128, is_source: true };
-/// let plan = JobPlan { job: JobId::from_bytes([1; 16]), attempt: Attempt::new(0), vertices: vec![source] };
+/// let source = VertexPlan {
+///     name: Name::new("numbers")?,
+///     parallelism: 1,
+///     max_parallelism: 128,
+///     inputs: vec![],
+///     has_coordinator: false,
+/// };
+/// let task = TaskId { vertex: VertexId::new(0), subtask: 0 };
+/// let job = JobId::from_bytes([1; 16]);
+/// let plan = JobPlan { job, attempt: Attempt::new(0), vertices: vec![source], hooks: vec![] };
 /// let mut config = CheckpointConfig::default();
 /// config.set_checkpoint_interval(Duration::from_secs(1))?;
 /// let effective = config.resolve(&GraphDescription::default())?.effective;
 /// let fresh = plan_recovery(vec![], BTreeSet::new(), CheckpointId::FIRST, RecoveryClaimMode::NoClaim);
 /// let mut coordinator = Coordinator::new(plan, &effective, fresh);
 ///
+/// assert_eq!(coordinator.handle(Now::default(), Event::Running { task }), []);
 /// let effects = coordinator.handle(Now::default(), Event::StartPeriodic { first_after: Duration::from_millis(300) });
 /// assert_eq!(effects, []);
 /// let due = coordinator.next_deadline().expect("a checkpoint is planned");
@@ -48,11 +61,14 @@ use stillframe_model::{CheckpointId, FailureReason, Now, OpId, TaskId, Timestamp
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Coordinator {
     pub(crate) plan: JobPlan,
+    pub(crate) tasks: Tasks,
     pub(crate) max_concurrent: usize,
     pub(crate) min_pause: Duration,
     pub(crate) timeout: Duration,
+    /// Whether barriers may overtake records, so that a savepoint, whose barriers may not, is no light thing to add.
+    pub(crate) is_unaligned: bool,
     pub(crate) schedule: Schedule,
-    pub(crate) requests: Requests,
+    pub(crate) requests: Requests<Waiting>,
     pub(crate) pending: BTreeMap<CheckpointId, Pending>,
     pub(crate) retained: Retained,
     pub(crate) shared: Shared,
@@ -66,8 +82,10 @@ pub struct Coordinator {
     pub(crate) discarding: BTreeMap<OpId, CheckpointId>,
     /// Places that are being made for checkpoints that were given up meanwhile.
     pub(crate) abandoned: BTreeMap<OpId, CheckpointId>,
-    /// Tasks that have processed their last record.
-    pub(crate) at_end_of_data: BTreeSet<TaskId>,
+    /// The last that took too long, oldest first.
+    pub(crate) expired: VecDeque<CheckpointId>,
+    pub(crate) confirmations: Confirmations,
+    pub(crate) stopping: Stopping,
     pub(crate) ending: Ending,
 }
 
@@ -75,16 +93,18 @@ pub struct Coordinator {
 pub(crate) const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
 
 impl Coordinator {
-    /// A coordinator for a job that goes on from `recovery`.
+    /// A coordinator for a job that goes on from `recovery`. None of its tasks runs yet.
     #[must_use]
     pub fn new(plan: JobPlan, config: &EffectiveConfig, recovery: Recovery) -> Self {
         Self {
+            tasks: Tasks::new(&plan, config.schedule.after_tasks_finish),
             plan,
             max_concurrent: usize::try_from(config.schedule.max_concurrent.get()).unwrap_or(usize::MAX),
             min_pause: config.schedule.min_pause,
             timeout: config.schedule.timeout,
-            schedule: Schedule::new(config.schedule.interval),
-            requests: Requests::default(),
+            is_unaligned: config.barriers.unaligned.is_some(),
+            schedule: Schedule::new(&config.schedule),
+            requests: Requests::new(MAX_QUEUED_REQUESTS),
             pending: BTreeMap::new(),
             retained: Retained::new(config.retention, &recovery.retained),
             shared: Shared::new(&recovery.retained, recovery.left),
@@ -95,7 +115,9 @@ impl Coordinator {
             last_completion: None,
             discarding: BTreeMap::new(),
             abandoned: BTreeMap::new(),
-            at_end_of_data: BTreeSet::new(),
+            expired: VecDeque::new(),
+            confirmations: Confirmations::default(),
+            stopping: Stopping::No,
             ending: Ending::Running,
         }
     }
@@ -116,24 +138,43 @@ impl Coordinator {
             return effects;
         }
         match event {
-            Event::StartPeriodic { first_after } if self.is_running() => {
-                self.schedule.start(now.monotonic, first_after)
+            Event::StartPeriodic { .. }
+            | Event::StopPeriodic
+            | Event::Backlog { .. }
+            | Event::Running { .. }
+            | Event::EndOfData { .. }
+            | Event::Finished { .. }
+                if !self.is_running() =>
+            {
+                effects.push(Effect::Ignored(Ignored::Stopped));
             }
-            Event::Trigger { request, snapshot } => {
-                self.submit(Waiting { snapshot, origin: Origin::Person(request) }, &mut effects);
+            Event::StartPeriodic { first_after } => self.schedule.start(now.monotonic, first_after),
+            Event::StopPeriodic => self.suspend(now, &mut effects),
+            Event::Backlog { source, is_processing } => {
+                self.schedule.backlog(now.monotonic, source, is_processing);
             }
-            Event::EndOfData { task } if self.is_running() => self.end_of_data(task, &mut effects),
-            Event::StartPeriodic { .. } | Event::EndOfData { .. } => {
-                effects.push(Effect::Ignored(Ignored::Stopped))
-            }
-            Event::End { status } => self.begin_ending(Some(status), &mut effects),
-            Event::Failover => self.begin_ending(None, &mut effects),
-            Event::Acknowledged { checkpoint, attempt, task, snapshot } => {
-                self.acknowledged(checkpoint, attempt, task, snapshot, &mut effects);
+            Event::Trigger { request, snapshot } => self.asked(now, request, snapshot, &mut effects),
+            Event::Running { task } => self.reached(now, task, TaskState::Running, &mut effects),
+            Event::EndOfData { task } => self.reached(now, task, TaskState::AtEndOfData, &mut effects),
+            Event::Finished { task } => self.reached(now, task, TaskState::Finished, &mut effects),
+            Event::End { status } => self.begin_ending(now, Some(status), &mut effects),
+            Event::Failover => self.begin_ending(now, None, &mut effects),
+            Event::Acknowledged { checkpoint, attempt, task, snapshot, metrics: _ } => {
+                self.acknowledged(now, checkpoint, attempt, task, snapshot, &mut effects);
             }
             Event::Declined { checkpoint, attempt, task, reason } => {
-                self.declined(checkpoint, attempt, task, reason, &mut effects);
+                self.declined(now, checkpoint, attempt, task, reason, &mut effects);
             }
+            Event::Progressed { checkpoint, attempt, task, progress } => {
+                self.progressed(now, checkpoint, attempt, task, progress, &mut effects);
+            }
+            Event::Committed { checkpoint, attempt, task } => {
+                self.committed(checkpoint, attempt, task, &mut effects);
+            }
+            Event::CoordinatorSnapshot { op, result } => {
+                self.coordinator_answered(now, op, result, &mut effects);
+            }
+            Event::HookTriggered { op, result } => self.hook_answered(now, op, result, &mut effects),
             Event::Located { op, result } => self.located(now, op, result, &mut effects),
             Event::Published { op, result } => self.published(now, op, result, &mut effects),
             Event::Discarded { op } => {
@@ -142,7 +183,7 @@ impl Coordinator {
                 }
             }
             Event::Concluded { op, result } => self.concluded(op, &result, &mut effects),
-            Event::Tick => self.expire(now.monotonic, &mut effects),
+            Event::Tick => self.expire(now, &mut effects),
         }
         self.advance(now, &mut effects);
         invariants::check(self);
@@ -187,7 +228,7 @@ impl Coordinator {
 
     /// Begins whatever may begin now.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.publish_next(effects);
+        self.publish_next(now, effects);
         self.advance_ending(effects);
         self.remove_unneeded(effects);
         while self.is_running() {
@@ -197,19 +238,17 @@ impl Coordinator {
             let facts = Facts {
                 now: now.monotonic,
                 pending: self.pending.len(),
-                triggering: self.pending.values().any(Pending::is_triggering),
-                discarding: self.discarding.len(),
+                is_triggering: self.pending.values().any(Pending::is_triggering) || self.tasks.is_changing(),
+                cleaning: self.discarding.len(),
                 last_completion: self.last_completion,
                 max_concurrent: self.max_concurrent,
                 min_pause: self.min_pause,
             };
             match self.requests.next(facts) {
                 Decision::Wait => break,
-                Decision::Postpone { until } => {
+                Decision::Postpone { rejected, until } => {
                     self.schedule.postpone(until);
-                    effects.push(Effect::Report(Report::Skipped {
-                        reason: FailureReason::MinimumTimeBetweenCheckpoints,
-                    }));
+                    self.refuse(rejected.payload.origin, rejected.reason, None, effects);
                 }
                 Decision::Run(request) => self.trigger(now, request, effects),
             }
@@ -220,17 +259,23 @@ impl Coordinator {
         // A retry of the last checkpoint comes through the schedule even where there are no periodic ones.
         let origin = if self.schedule.is_periodic() { Origin::Schedule } else { Origin::EndOfData };
         // One that is still waiting stands for all that have become due since: they would only follow it at once.
-        if !self.requests.is_waiting(origin) {
-            self.submit(Waiting { snapshot: SnapshotRequest::Checkpoint, origin }, effects);
+        if !self.is_waiting(origin) {
+            self.submit(Waiting { snapshot: SnapshotRequest::CHECKPOINT, origin }, effects);
         }
     }
 
-    fn submit(&mut self, request: Waiting, effects: &mut Vec<Effect>) {
+    pub(crate) fn submit(&mut self, request: Waiting, effects: &mut Vec<Effect>) {
         if !self.is_running() {
             self.refuse(request.origin, FailureReason::CheckpointCoordinatorShutdown, None, effects);
-        } else if let Err((dropped, reason)) = self.requests.submit(request) {
-            self.refuse(dropped.origin, reason, None, effects);
+        } else if self.stopping.is_decided() {
+            self.refuse(request.origin, FailureReason::CheckpointCoordinatorSuspend, None, effects);
+        } else if let Some(rejected) = self.requests.submit(request.queued(!self.is_unaligned)).rejected() {
+            self.refuse(rejected.payload.origin, rejected.reason, None, effects);
         }
+    }
+
+    fn is_waiting(&self, origin: Origin) -> bool {
+        self.requests.waiting().any(|waiting| waiting.origin == origin)
     }
 
     pub(crate) fn refuse(
@@ -249,20 +294,44 @@ impl Coordinator {
         }
     }
 
-    fn end_of_data(&mut self, task: TaskId, effects: &mut Vec<Effect>) {
-        if !self.plan.tasks().any(|known| known == task) {
-            return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
-        }
-        let news = self.at_end_of_data.insert(task);
-        if news && self.all_at_end_of_data() && !self.requests.is_waiting(Origin::EndOfData) {
-            self.submit(
-                Waiting { snapshot: SnapshotRequest::Checkpoint, origin: Origin::EndOfData },
-                effects,
-            );
+    /// Tells tasks to end.
+    pub(crate) fn close(&mut self, tasks: &[TaskId], effects: &mut Vec<Effect>) {
+        for &task in tasks {
+            if self.tasks.reach(task, TaskState::Closing) == Some(true) {
+                effects.push(Effect::Close { task });
+            }
         }
     }
 
-    pub(crate) fn all_at_end_of_data(&self) -> bool {
-        self.at_end_of_data.len() == self.plan.tasks().count()
+    /// A task has ended, and will not acknowledge what it has not acknowledged so far.
+    fn give_up_without(&mut self, now: Now, task: TaskId, effects: &mut Vec<Effect>) {
+        let Some(place) = self.tasks.layout().place(task) else { return };
+        let waiting = self.pending.iter().filter(|(_, pending)| pending.awaits(place));
+        let waiting: Vec<_> = waiting.map(|(&checkpoint, _)| checkpoint).collect();
+        for checkpoint in waiting {
+            let cause = alloc::format!("task {task} ended before it acknowledged");
+            let reason = FailureReason::CheckpointDeclinedTaskClosing;
+            self.abort(now, checkpoint, reason, None, Some(cause), effects);
+        }
+    }
+
+    /// A task is further than before.
+    fn reached(&mut self, now: Now, task: TaskId, state: TaskState, effects: &mut Vec<Effect>) {
+        let Some(is_news) = self.tasks.reach(task, state) else {
+            return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
+        };
+        if is_news && state == TaskState::Finished {
+            self.give_up_without(now, task, effects);
+        }
+        if !is_news || state != TaskState::AtEndOfData {
+            return;
+        }
+        if !self.tasks.wait_for_last() {
+            return self.close(&[task], effects);
+        }
+        if self.tasks.all_at_end() && !self.is_waiting(Origin::EndOfData) {
+            let origin = Origin::EndOfData;
+            self.submit(Waiting { snapshot: SnapshotRequest::CHECKPOINT, origin }, effects);
+        }
     }
 }

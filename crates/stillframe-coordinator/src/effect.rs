@@ -5,13 +5,35 @@ use core::fmt;
 use core::time::Duration;
 use stillframe_model::{
     Barrier, CheckpointId, CheckpointKind, CheckpointMetadata, FailureReason, JobStatus, LocationReference,
-    OpId, Pointer, RequestId, StateFile, TaskId, UnixMillis,
+    Name, OpId, Pointer, RequestId, StateFile, TaskId, UnixMillis, VertexId,
 };
 
 /// What a driver has to do. Plain data: it can be compared, printed, stored and replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// To a source task: emit this barrier.
+    /// To the coordinator of an operator: give me your state. Answered by
+    /// [`Event::CoordinatorSnapshot`](crate::Event::CoordinatorSnapshot). No task is triggered before all have answered.
+    SnapshotCoordinator {
+        /// To match the answer.
+        op: OpId,
+        /// The operator.
+        vertex: VertexId,
+        /// For this checkpoint.
+        checkpoint: CheckpointId,
+    },
+    /// To a hook of the job: a checkpoint begins. Answered by [`Event::HookTriggered`](crate::Event::HookTriggered). No task
+    /// is triggered before all have answered.
+    TriggerHook {
+        /// To match the answer.
+        op: OpId,
+        /// The hook.
+        hook: Name,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// When it was triggered.
+        triggered_at: UnixMillis,
+    },
+    /// To a task without a running one before it: take this checkpoint and emit the barrier.
     Trigger {
         /// The task.
         task: TaskId,
@@ -25,6 +47,27 @@ pub enum Effect {
         /// The checkpoint. All earlier ones are implied.
         checkpoint: CheckpointId,
     },
+    /// To a task, behind the news of a completed checkpoint: this one was replaced by it.
+    NotifySubsumed {
+        /// The task.
+        task: TaskId,
+        /// The newest of those that were replaced. All earlier ones are implied.
+        checkpoint: CheckpointId,
+    },
+    /// To the coordinator of an operator, behind the news to the tasks: this checkpoint is complete.
+    NotifyCoordinatorComplete {
+        /// The operator.
+        vertex: VertexId,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
+    /// To the coordinator of an operator, behind the news to the tasks: this checkpoint will not be complete.
+    NotifyCoordinatorAborted {
+        /// The operator.
+        vertex: VertexId,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
     /// To a task: this checkpoint will not be complete.
     NotifyAborted {
         /// The task.
@@ -34,7 +77,7 @@ pub enum Effect {
         /// The newest complete one, in case the task missed the news.
         latest_complete: Option<CheckpointId>,
     },
-    /// To a task: everything is committed; end.
+    /// To a task: everything of it is committed; end.
     Close {
         /// The task.
         task: TaskId,
@@ -95,6 +138,8 @@ pub enum Effect {
     FailJob {
         /// The reason of the last failure.
         reason: FailureReason,
+        /// The task that is to blame, if one is.
+        task: Option<TaskId>,
         /// For a person to read.
         message: String,
     },
@@ -145,13 +190,43 @@ pub enum Report {
         checkpoint: CheckpointId,
         /// Its kind.
         kind: CheckpointKind,
+        /// Who asked for it; `None` if it was merely due.
+        request: Option<RequestId>,
+        /// The tasks that have finished and take no part.
+        finished: Vec<TaskId>,
     },
-    /// It is complete and durable.
+    /// Every task has captured its state and processes again. The first of four levels.
+    Captured {
+        /// Its id.
+        checkpoint: CheckpointId,
+    },
+    /// The state of every task is durable. The second level.
+    Durable {
+        /// Its id.
+        checkpoint: CheckpointId,
+    },
+    /// It is complete: its metadata is durable too, and the job goes on from it whatever happens. The third level.
     Completed(Completed),
+    /// Every task has let out what it held back for it. The fourth level. Savepoints behind which the job goes on do not
+    /// get there.
+    Committed {
+        /// Its id.
+        checkpoint: CheckpointId,
+    },
     /// It will not be complete.
     Aborted(Aborted),
+    /// A completed checkpoint is not retained any more and will be removed.
+    Subsumed {
+        /// Its id.
+        checkpoint: CheckpointId,
+    },
     /// A periodic trigger was not taken.
     Skipped {
+        /// Why.
+        reason: FailureReason,
+    },
+    /// A checkpoint was refused when its turn came, before it had an id.
+    Refused {
         /// Why.
         reason: FailureReason,
     },
@@ -172,6 +247,8 @@ pub struct Completed {
     pub duration: Duration,
     /// The size of all state in bytes.
     pub state_size: u64,
+    /// The size in bytes of what was written for it.
+    pub checkpointed_size: u64,
 }
 
 /// A checkpoint that failed.
@@ -196,6 +273,8 @@ pub enum Ignored {
     Stopped,
     /// The checkpoint is over, or never was.
     NotPending(CheckpointId),
+    /// The checkpoint was given up lately because it took too long.
+    Expired(CheckpointId),
     /// The task acknowledged this checkpoint already.
     Duplicate(CheckpointId),
     /// The message is from another execution attempt.

@@ -5,9 +5,10 @@ use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Ignored};
 use crate::pending::Pending;
+use crate::waiting::Origin;
 use alloc::string::String;
 use alloc::vec::Vec;
-use stillframe_model::{FailureReason, JobStatus, OpId};
+use stillframe_model::{FailureReason, JobStatus, Now, OpId};
 
 /// How far the end has come. Only forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,24 +25,19 @@ pub(crate) enum Ending {
 }
 
 impl Coordinator {
-    pub(crate) fn begin_ending(&mut self, status: Option<JobStatus>, effects: &mut Vec<Effect>) {
+    pub(crate) fn begin_ending(&mut self, now: Now, status: Option<JobStatus>, effects: &mut Vec<Effect>) {
         if !self.is_running() {
             return effects.push(Effect::Ignored(Ignored::Stopped));
         }
         let reason = match status {
-            Some(_) => FailureReason::CheckpointCoordinatorShutdown,
+            Some(_) => FailureReason::CheckpointCoordinatorSuspend,
             None => FailureReason::JobFailoverRegion,
         };
         self.ending = Ending::Aborting(status);
         self.schedule.stop();
-        for waiting in self.requests.drain() {
-            self.refuse(waiting.origin, reason, None, effects);
-        }
-        let open: Vec<_> =
-            self.pending.iter().filter(|(_, pending)| pending.can_be_aborted()).map(|(&id, _)| id).collect();
-        for checkpoint in open {
-            self.abort(checkpoint, reason, None, None, effects);
-        }
+        self.give_up_all(now, reason, effects);
+        self.stopped(status, effects);
+        self.confirmations.stop();
     }
 
     pub(crate) fn advance_ending(&mut self, effects: &mut Vec<Effect>) {
@@ -84,13 +80,18 @@ impl Coordinator {
             self.refuse(waiting.origin, reason, Some(message.clone()), effects);
         }
         for pending in core::mem::take(&mut self.pending).into_values() {
-            self.refuse(pending.origin, reason, Some(message.clone()), effects);
+            // A periodic one was taken, so it was not skipped.
+            if let Origin::Person(_) = pending.origin {
+                self.refuse(pending.origin, reason, Some(message.clone()), effects);
+            }
         }
+        self.stopped(None, effects);
+        self.confirmations.stop();
         self.schedule.stop();
         self.discarding.clear();
         self.abandoned.clear();
         self.shared.stop();
         self.ending = Ending::Fenced;
-        effects.push(Effect::FailJob { reason, message });
+        effects.push(Effect::FailJob { reason, task: None, message });
     }
 }

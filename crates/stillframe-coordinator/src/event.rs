@@ -1,18 +1,32 @@
 use alloc::string::String;
+use bytes::Bytes;
 use core::time::Duration;
 use stillframe_model::{
-    Attempt, CheckpointId, FailureReason, JobStatus, LocationReference, OpId, Pointer, RequestId, TaskId,
-    TaskSnapshot,
+    Attempt, CheckpointId, FailureReason, JobStatus, LocationReference, OpId, Pointer, RequestId,
+    SavepointFormat, SnapshotMetrics, TaskId, TaskProgress, TaskSnapshot, VertexId,
 };
 
 /// What can happen to a coordinator.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events come one at a time, and most are acknowledgements: a box for each would only cost time"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// All tasks run: begin with the periodic checkpoints. Without an interval in the config this changes nothing.
+    /// Begin with the periodic checkpoints. Without an interval in the config this changes nothing.
     StartPeriodic {
         /// The time until the first one, drawn at random between the minimum pause and the interval so that jobs that
         /// started together do not write together.
         first_after: Duration,
+    },
+    /// The job does not run for now: end the periodic checkpoints, and give up what waits or is in progress.
+    StopPeriodic,
+    /// A source begins or ends to work off a backlog, during which the interval is another one.
+    Backlog {
+        /// The source.
+        source: VertexId,
+        /// Whether it has one.
+        is_processing: bool,
     },
     /// A person asks for a snapshot.
     Trigger {
@@ -21,8 +35,18 @@ pub enum Event {
         /// What is asked for.
         snapshot: SnapshotRequest,
     },
+    /// A task runs, and will see every barrier from now on.
+    Running {
+        /// The task.
+        task: TaskId,
+    },
     /// A task has processed its last record. When all have, a last checkpoint lets the sinks commit.
     EndOfData {
+        /// The task.
+        task: TaskId,
+    },
+    /// A task has ended, because it was told to. It takes part in nothing any more.
+    Finished {
         /// The task.
         task: TaskId,
     },
@@ -43,6 +67,8 @@ pub enum Event {
         task: TaskId,
         /// Its state.
         snapshot: TaskSnapshot,
+        /// What it cost.
+        metrics: SnapshotMetrics,
     },
     /// A task cannot take part in a checkpoint.
     Declined {
@@ -54,6 +80,40 @@ pub enum Event {
         task: TaskId,
         /// Why.
         reason: FailureReason,
+    },
+    /// A task is further with a checkpoint than before. Nothing is decided by it but what a person is told.
+    Progressed {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// In which attempt the task runs.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// How far it is.
+        progress: TaskProgress,
+    },
+    /// A task has acted upon [`Effect::NotifyComplete`](crate::Effect::NotifyComplete): what it held back is out.
+    Committed {
+        /// The checkpoint. All earlier ones are implied.
+        checkpoint: CheckpointId,
+        /// In which attempt the task runs.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+    },
+    /// Answers [`Effect::SnapshotCoordinator`](crate::Effect::SnapshotCoordinator).
+    CoordinatorSnapshot {
+        /// The operation.
+        op: OpId,
+        /// The state of the operator's coordinator.
+        result: Result<Bytes, Fault>,
+    },
+    /// Answers [`Effect::TriggerHook`](crate::Effect::TriggerHook).
+    HookTriggered {
+        /// The operation.
+        op: OpId,
+        /// What the hook wants to have kept, if anything.
+        result: Result<Option<Bytes>, Fault>,
     },
     /// Answers [`Effect::Locate`](crate::Effect::Locate).
     Located {
@@ -90,15 +150,56 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SnapshotRequest {
     /// A checkpoint beside the periodic ones.
-    Checkpoint,
+    Checkpoint {
+        /// Which kind.
+        checkpoint_type: CheckpointType,
+    },
     /// A savepoint.
     Savepoint {
         /// In which directory; `None` is the storage's own savepoint directory.
         target: Option<String>,
+        /// How keyed state is written.
+        format: SavepointFormat,
+    },
+    /// A savepoint behind which the job stops. Checkpoints in progress are given up for it.
+    Stop {
+        /// As for a savepoint.
+        target: Option<String>,
+        /// How keyed state is written.
+        format: SavepointFormat,
+        /// Whether operators give out what they still hold, because the job will not go on from the savepoint.
+        drain: bool,
     },
 }
 
-/// How a storage operation failed.
+impl SnapshotRequest {
+    /// A checkpoint as the job's periodic ones.
+    pub const CHECKPOINT: Self = Self::Checkpoint { checkpoint_type: CheckpointType::Configured };
+
+    /// A savepoint in the canonical format.
+    #[must_use]
+    pub const fn savepoint(target: Option<String>) -> Self {
+        Self::Savepoint { target, format: SavepointFormat::Canonical }
+    }
+
+    pub(crate) const fn is_savepoint(&self) -> bool {
+        matches!(self, Self::Savepoint { .. } | Self::Stop { .. })
+    }
+}
+
+/// Which kind of checkpoint a person asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CheckpointType {
+    /// As the periodic ones.
+    #[default]
+    Configured,
+    /// One that refers to no state that an earlier one wrote.
+    Full,
+    /// One that may.
+    Incremental,
+}
+
+/// How an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// It had no effect and will have none.

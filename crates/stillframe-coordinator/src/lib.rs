@@ -1,10 +1,11 @@
 //! The checkpoint coordinator as a state machine: it decides, somebody else acts.
 //!
 //! ```text
-//!   people, job ─┐                                  ┌─▶ tasks      Trigger, NotifyComplete, NotifyAborted, Close
-//!   tasks ───────┼─▶ Event ─▶ Coordinator ─▶ Effect ─┼─▶ storage    Locate, Publish, Discard, Remove, Conclude
-//!   storage ─────┤           handle(now)              ├─▶ job        FailJob
-//!   the clock ───┘              │                     └─▶ people     Resolve, Report, Ignored
+//!   people, job ─┐                                  ┌─▶ tasks      Trigger, Notify…, Close
+//!   tasks ───────┼─▶ Event ─▶ Coordinator ─▶ Effect ─┼─▶ operators' coordinators, hooks
+//!   storage ─────┤           handle(now)              ├─▶ storage    Locate, Publish, Discard, Remove, Conclude
+//!   the clock ───┘              │                     ├─▶ job        FailJob
+//!                               │                     └─▶ people     Resolve, Report, Ignored
 //!                               ▼
 //!                        next_deadline()
 //! ```
@@ -15,31 +16,41 @@
 //!
 //! The crate is `no_std + alloc` and has no clock, no runtime and no storage. Read [`Coordinator`] first, then [`Event`]
 //! and [`Effect`]. Each of the other modules is a part that returns decisions; only the coordinator turns them into
-//! effects.
+//! effects. Two of them are of use on their own: [`requests`] decides which request goes next, and [`failure`] which
+//! failed checkpoint fails the job.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
 mod completion;
+mod confirmations;
 mod coordinator;
 mod effect;
 mod ending;
 mod event;
-mod failure;
+pub mod failure;
 mod invariants;
 mod lifecycle;
 mod pending;
 mod plan;
 mod recovery;
-mod requests;
+pub mod requests;
 mod retention;
 mod schedule;
 mod shared;
+pub mod statistics;
+mod status;
+mod stopping;
+mod tasks;
 #[cfg(test)]
 mod tests;
+mod triggering;
+mod waiting;
 
 pub use coordinator::Coordinator;
 pub use effect::{Aborted, Completed, Effect, Ignored, Outcome, Refused, Report};
-pub use event::{Event, Fault, SnapshotRequest};
-pub use plan::{JobPlan, VertexPlan};
+pub use event::{CheckpointType, Event, Fault, SnapshotRequest};
+pub use plan::{DistributionPattern, Input, JobPlan, VertexPlan};
 pub use recovery::{Recovery, RetainedState, plan_recovery};
+pub use status::{PendingStatus, Stage, Straggler};

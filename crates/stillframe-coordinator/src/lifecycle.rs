@@ -1,82 +1,21 @@
-//! One checkpoint from its trigger until all tasks have acknowledged it, or until it is given up.
+//! One checkpoint from the moment its tasks are triggered until all have acknowledged it, or until it is given up.
 
 use crate::coordinator::{Coordinator, END_OF_DATA_RETRY};
 use crate::effect::{Aborted, Effect, Ignored, Report};
-use crate::failure::Verdict;
+use crate::failure::{Failure, Verdict};
 use crate::pending::{Acknowledgement, Pending, Phase};
-use crate::requests::{Origin, Waiting};
-use crate::{Fault, SnapshotRequest};
+use crate::waiting::Origin;
 use alloc::string::String;
 use alloc::vec::Vec;
-use stillframe_model::{
-    Attempt, Barrier, CheckpointId, CheckpointKind, FailureReason, LocationReference, Now, OpId, TaskId,
-    TaskSnapshot, Timestamp,
-};
+use stillframe_model::{Attempt, CheckpointId, FailureReason, Now, TaskId, TaskProgress, TaskSnapshot};
+
+/// How many checkpoints that took too long are remembered, to tell their late acknowledgements from others.
+const MAX_EXPIRED: usize = 16;
 
 impl Coordinator {
-    pub(crate) fn trigger(&mut self, now: Now, request: Waiting, effects: &mut Vec<Effect>) {
-        let checkpoint = self.next_checkpoint;
-        self.next_checkpoint = checkpoint.next();
-        let op = self.operation();
-        let expires = now.monotonic.after(self.timeout);
-        let kind = match request.snapshot {
-            SnapshotRequest::Savepoint { .. } => CheckpointKind::Savepoint,
-            SnapshotRequest::Checkpoint if self.full_first => CheckpointKind::FullCheckpoint,
-            SnapshotRequest::Checkpoint => CheckpointKind::Checkpoint,
-        };
-        let pending = Pending::new(kind, request.origin, now, expires, op, self.plan.tasks());
-        self.shared.begin(checkpoint, kind);
-        effects.push(Effect::Report(Report::Triggered { checkpoint, kind }));
-        effects.push(Effect::Locate { op, checkpoint, snapshot: request.snapshot });
-        self.pending.insert(checkpoint, pending);
-    }
-
-    pub(crate) fn located(
-        &mut self,
-        now: Now,
-        op: OpId,
-        result: Result<LocationReference, Fault>,
-        effects: &mut Vec<Effect>,
-    ) {
-        if let Some(checkpoint) = self.abandoned.remove(&op) {
-            if let Ok(location) = result {
-                self.discard(checkpoint, location, effects);
-            }
-            return;
-        }
-        let found = self.pending.iter_mut().find(|(_, pending)| pending.phase == Phase::Locating(op));
-        let Some((&checkpoint, pending)) = found else {
-            effects.push(Effect::Ignored(Ignored::UnknownOperation(op)));
-            return;
-        };
-        match result {
-            Ok(location) => {
-                let barrier = Barrier {
-                    checkpoint,
-                    kind: pending.kind(),
-                    triggered_at: pending.triggered.wall,
-                    location: location.clone(),
-                };
-                pending.phase = Phase::Collecting(location);
-                // The place counts as part of the checkpoint's time: one that took too long to make is not used.
-                if pending.expires > now.monotonic {
-                    let triggers =
-                        self.plan.sources().map(|task| Effect::Trigger { task, barrier: barrier.clone() });
-                    effects.extend(triggers);
-                }
-                self.expire(now.monotonic, effects);
-            }
-            // Whether or not a place was made, nothing refers to it; a later recovery removes it as an orphan.
-            Err(fault) => {
-                let cause = Some(fault.message().into());
-                self.abort(checkpoint, FailureReason::IoException, None, cause, effects);
-                self.abandoned.remove(&op);
-            }
-        }
-    }
-
     pub(crate) fn acknowledged(
         &mut self,
+        now: Now,
         checkpoint: CheckpointId,
         attempt: Attempt,
         task: TaskId,
@@ -88,31 +27,61 @@ impl Coordinator {
         }
         // Files behind a late acknowledgement are not touched: they went, or will go, with their checkpoint's place.
         let Some(pending) = self.pending.get_mut(&checkpoint) else {
-            return effects.push(Effect::Ignored(Ignored::NotPending(checkpoint)));
+            return effects.push(Effect::Ignored(self.over(checkpoint)));
+        };
+        let Some(place) = self.tasks.layout().place(task) else {
+            return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
         };
         // Only what counts is looked at: a repeated acknowledgement may name files that went since.
-        if pending.awaits(task)
+        if pending.awaits(place)
             && let Err(refusal) = self.shared.acknowledge(checkpoint, &snapshot)
         {
             // Flink only logs this and lets the checkpoint expire. What the task wrote is no use either way.
             let cause = alloc::format!("task {task}: {refusal}");
             let reason = FailureReason::CheckpointAsyncException;
-            return self.abort(checkpoint, reason, Some(task), Some(cause), effects);
+            return self.abort(now, checkpoint, reason, Some(task), Some(cause), effects);
         }
-        match pending.acknowledge(task, snapshot) {
+        let was_captured = pending.is_captured();
+        let acknowledgement = pending.acknowledge(place, snapshot);
+        if !was_captured && pending.is_captured() {
+            effects.push(Effect::Report(Report::Captured { checkpoint }));
+        }
+        match acknowledgement {
             Acknowledgement::Accepted => {}
-            Acknowledgement::Last => {
-                if let Phase::Collecting(location) = &pending.phase {
-                    pending.phase = Phase::Collected(location.clone());
-                }
-            }
+            Acknowledgement::Last => self.all_acknowledged(now, checkpoint, effects),
             Acknowledgement::Duplicate => effects.push(Effect::Ignored(Ignored::Duplicate(checkpoint))),
             Acknowledgement::UnknownTask => effects.push(Effect::Ignored(Ignored::UnknownTask(task))),
         }
     }
 
+    pub(crate) fn all_acknowledged(&mut self, now: Now, checkpoint: CheckpointId, effects: &mut Vec<Effect>) {
+        let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
+        // If all have acknowledged before anybody was triggered, this is asked again when they are.
+        let Phase::Collecting(location) = &pending.phase else { return };
+        let location = location.clone();
+        effects.push(Effect::Report(Report::Durable { checkpoint }));
+        if let Some(vertex) = pending.torn_union(&self.plan, self.tasks.layout()) {
+            let cause = alloc::format!(
+                "some subtasks of {vertex} have finished while others hold union state, which could not be restored"
+            );
+            let reason = FailureReason::CheckpointDeclinedTaskClosing;
+            return self.abort(now, checkpoint, reason, None, Some(cause), effects);
+        }
+        pending.enter(Phase::Collected(location), now.monotonic);
+    }
+
+    /// What there is to say about a message for a checkpoint that is not in progress.
+    fn over(&self, checkpoint: CheckpointId) -> Ignored {
+        if self.expired.contains(&checkpoint) {
+            Ignored::Expired(checkpoint)
+        } else {
+            Ignored::NotPending(checkpoint)
+        }
+    }
+
     pub(crate) fn declined(
         &mut self,
+        now: Now,
         checkpoint: CheckpointId,
         attempt: Attempt,
         task: TaskId,
@@ -124,25 +93,57 @@ impl Coordinator {
         }
         match self.pending.get(&checkpoint) {
             Some(pending) if pending.can_be_aborted() => {
-                self.abort(checkpoint, reason, Some(task), None, effects)
+                self.abort(now, checkpoint, reason, Some(task), None, effects);
             }
-            _ => effects.push(Effect::Ignored(Ignored::NotPending(checkpoint))),
+            _ => effects.push(Effect::Ignored(self.over(checkpoint))),
         }
     }
 
-    pub(crate) fn expire(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let expired =
-            self.pending.iter().filter(|(_, pending)| pending.can_be_aborted() && pending.expires <= now);
+    pub(crate) fn progressed(
+        &mut self,
+        now: Now,
+        checkpoint: CheckpointId,
+        attempt: Attempt,
+        task: TaskId,
+        progress: TaskProgress,
+        effects: &mut Vec<Effect>,
+    ) {
+        if attempt != self.plan.attempt {
+            return effects.push(Effect::Ignored(Ignored::OtherAttempt));
+        }
+        let Some(place) = self.tasks.layout().place(task) else {
+            return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
+        };
+        match self.pending.get_mut(&checkpoint) {
+            Some(pending) => {
+                if pending.progressed(place, now.monotonic, progress) {
+                    effects.push(Effect::Report(Report::Captured { checkpoint }));
+                }
+            }
+            None => effects.push(Effect::Ignored(self.over(checkpoint))),
+        }
+    }
+
+    pub(crate) fn expire(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let expired = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.can_be_aborted() && pending.expires <= now.monotonic);
         let expired: Vec<_> = expired.map(|(&id, _)| id).collect();
         for id in expired {
-            let missing = self.pending.get(&id).map_or(0, |pending| pending.missing().len());
+            self.expired.push_back(id);
+            if self.expired.len() > MAX_EXPIRED {
+                self.expired.pop_front();
+            }
+            let missing = self.pending.get(&id).map_or(0, Pending::missing);
             let cause = alloc::format!("{missing} tasks had not acknowledged after {:?}", self.timeout);
-            self.abort(id, FailureReason::CheckpointExpired, None, Some(cause), effects);
+            self.abort(now, id, FailureReason::CheckpointExpired, None, Some(cause), effects);
         }
     }
 
     pub(crate) fn abort(
         &mut self,
+        now: Now,
         checkpoint: CheckpointId,
         reason: FailureReason,
         by: Option<TaskId>,
@@ -159,31 +160,43 @@ impl Coordinator {
             by,
             cause: cause.clone(),
         })));
-        self.refuse_aborted(&pending, reason, cause.clone(), effects);
+        self.after_abort(now, &pending, reason, cause.clone(), effects);
         let latest_complete = self.retained.latest();
         if self.is_running() {
             let notify = |task| Effect::NotifyAborted { task, checkpoint, latest_complete };
-            effects.extend(self.plan.tasks().map(notify));
+            effects.extend(pending.participants(self.tasks.layout()).map(notify));
+            let coordinators = self.coordinators().into_iter();
+            effects
+                .extend(coordinators.map(|vertex| Effect::NotifyCoordinatorAborted { vertex, checkpoint }));
         }
         match pending.phase {
             Phase::Locating(op) => {
                 self.abandoned.insert(op, checkpoint);
             }
-            Phase::Collecting(location) | Phase::Collected(location) | Phase::Publishing { location, .. } => {
-                self.discard(checkpoint, location, effects);
-            }
+            Phase::Coordinators { location, .. }
+            | Phase::Hooks { location, .. }
+            | Phase::Collecting(location)
+            | Phase::Collected(location)
+            | Phase::Publishing { location, .. } => self.discard(checkpoint, location, effects),
         }
-        // A savepoint that fails without the fault of a task, for a mistyped target for example, says nothing about the
-        // job. The rule is that of Flink's failure manager.
-        let counts = by.is_some() || !kind.is_savepoint();
-        if self.is_running() && counts && self.tolerance.failed(checkpoint, reason) == Verdict::TooMany {
+        // A savepoint that fails without the fault of a task, for a mistyped target for example, says nothing about the job.
+        let failure = Failure {
+            checkpoint: Some(checkpoint),
+            reason,
+            is_savepoint: kind.is_savepoint(),
+            is_synchronous: kind.is_synchronous(),
+            by_task: by.is_some(),
+        };
+        if self.is_running() && self.tolerance.failed(failure) != Verdict::Tolerated {
             let message = cause.unwrap_or_else(|| alloc::format!("{kind} {checkpoint} failed"));
-            effects.push(Effect::FailJob { reason, message });
+            effects.push(Effect::FailJob { reason, task: by, message });
         }
     }
 
-    pub(crate) fn refuse_aborted(
+    /// Tells who asked, and sees to it that what was to follow does.
+    fn after_abort(
         &mut self,
+        now: Now,
         pending: &Pending,
         reason: FailureReason,
         cause: Option<String>,
@@ -192,7 +205,13 @@ impl Coordinator {
         if let Origin::Person(_) = pending.origin {
             self.refuse(pending.origin, reason, cause, effects);
         }
-        let retry = self.is_running() && self.all_at_end_of_data() && !self.schedule.is_periodic();
+        if pending.kind().is_synchronous() {
+            self.stop_failed(now);
+        }
+        let retry = self.is_running()
+            && self.tasks.wait_for_last()
+            && self.tasks.all_at_end()
+            && !self.schedule.is_periodic();
         if retry && self.schedule.next().is_none() {
             self.schedule.postpone(pending.triggered.monotonic.after(END_OF_DATA_RETRY));
         }

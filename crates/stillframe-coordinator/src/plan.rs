@@ -1,9 +1,7 @@
-use alloc::collections::BTreeMap;
+//! Who takes part in a job's checkpoints.
+
 use alloc::vec::Vec;
-use stillframe_model::{
-    Attempt, CheckpointId, CheckpointKind, CheckpointMetadata, JobId, KeyedState, Name, OperatorState,
-    PartOrigin, TaskId, TaskSnapshot, UnixMillis, VertexId,
-};
+use stillframe_model::{Attempt, JobId, Name, TaskId, VertexId};
 
 /// Who takes part in a job's checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +12,8 @@ pub struct JobPlan {
     pub attempt: Attempt,
     /// Its vertices, in the order of their ids.
     pub vertices: Vec<VertexPlan>,
+    /// What is asked at the beginning of every checkpoint, before any task. No two have the same name.
+    pub hooks: Vec<Name>,
 }
 
 /// One vertex of the job graph.
@@ -25,55 +25,88 @@ pub struct VertexPlan {
     pub parallelism: u32,
     /// Into how many key groups its keys are divided.
     pub max_parallelism: u16,
-    /// Whether it has no inputs, so that its barriers begin with the coordinator's trigger.
-    pub is_source: bool,
+    /// From where its records come. A vertex without inputs is a source: its barriers begin with the coordinator's trigger.
+    pub inputs: Vec<Input>,
+    /// Whether it has a coordinator with state of its own.
+    pub has_coordinator: bool,
+}
+
+/// An edge of the job graph, seen from where it leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Input {
+    /// The vertex that it comes from.
+    pub from: VertexId,
+    /// Which subtasks are connected.
+    pub pattern: DistributionPattern,
+}
+
+/// Which subtasks of two vertices are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DistributionPattern {
+    /// Every one with every other.
+    AllToAll,
+    /// Each with the few that stand opposite.
+    Pointwise,
+}
+
+impl VertexPlan {
+    /// Whether it has no inputs.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        self.inputs.is_empty()
+    }
 }
 
 impl JobPlan {
-    /// All subtasks. Each acknowledges every checkpoint and is notified of it.
+    /// All subtasks, in order.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
-        self.of(|_| true)
-    }
-
-    /// The subtasks that are triggered.
-    pub fn sources(&self) -> impl Iterator<Item = TaskId> + '_ {
-        self.of(|vertex| vertex.is_source)
-    }
-
-    fn of<'a>(&'a self, which: impl Fn(&VertexPlan) -> bool + 'a) -> impl Iterator<Item = TaskId> + 'a {
-        (0..).map(VertexId::new).zip(&self.vertices).filter(move |(_, vertex)| which(vertex)).flat_map(
-            |(id, vertex)| (0..vertex.parallelism).map(move |subtask| TaskId { vertex: id, subtask }),
-        )
-    }
-
-    pub(crate) fn metadata(
-        &self,
-        checkpoint: CheckpointId,
-        kind: CheckpointKind,
-        triggered_at: UnixMillis,
-        mut snapshots: BTreeMap<TaskId, TaskSnapshot>,
-    ) -> CheckpointMetadata {
-        let operators = (0..)
+        (0..)
             .map(VertexId::new)
             .zip(&self.vertices)
-            .map(|(id, vertex)| {
-                let subtasks = (0..vertex.parallelism)
-                    .map(|subtask| snapshots.remove(&TaskId { vertex: id, subtask }).unwrap_or_default())
-                    .map(without_origins)
-                    .collect();
-                (vertex.name.clone(), OperatorState { max_parallelism: vertex.max_parallelism, subtasks })
-            })
-            .collect();
-        CheckpointMetadata { job: self.job, checkpoint, kind, triggered_at, operators }
+            .flat_map(|(vertex, plan)| (0..plan.parallelism).map(move |subtask| TaskId { vertex, subtask }))
     }
 }
 
-/// Who wrote a part matters until it is known to be kept. A checkpoint reads the same whoever wrote what it consists of.
-fn without_origins(mut snapshot: TaskSnapshot) -> TaskSnapshot {
-    if let Some(keyed) = &mut snapshot.keyed
-        && let KeyedState::Incremental(incremental) = &mut keyed.state
-    {
-        incremental.parts.iter_mut().for_each(|part| part.origin = PartOrigin::Written);
+/// Where each task stands in the order of all. Finding a task is a matter of one addition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Layout {
+    /// Of each vertex: the place of its first task, and how many it has.
+    vertices: Vec<(usize, u32)>,
+    len: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(plan: &JobPlan) -> Self {
+        let mut len = 0;
+        let vertices = plan.vertices.iter().map(|vertex| {
+            let first = len;
+            len += vertex.parallelism as usize;
+            (first, vertex.parallelism)
+        });
+        Self { vertices: vertices.collect(), len }
     }
-    snapshot
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The place of a task; `None` if the job has no such task.
+    pub(crate) fn place(&self, task: TaskId) -> Option<usize> {
+        let &(first, parallelism) = self.vertices.get(task.vertex.get() as usize)?;
+        (task.subtask < parallelism).then(|| first + task.subtask as usize)
+    }
+
+    /// The tasks in order, as often as there are places.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+        (0..).map(VertexId::new).zip(&self.vertices).flat_map(|(vertex, &(_, parallelism))| {
+            (0..parallelism).map(move |subtask| TaskId { vertex, subtask })
+        })
+    }
+
+    /// The places of a vertex's tasks.
+    pub(crate) fn of(&self, vertex: VertexId) -> core::ops::Range<usize> {
+        self.vertices
+            .get(vertex.get() as usize)
+            .map_or(0..0, |&(first, parallelism)| first..first + parallelism as usize)
+    }
 }

@@ -78,9 +78,14 @@ impl Shared {
         checkpoint: CheckpointId,
         snapshot: &TaskSnapshot,
     ) -> Result<(), Refusal> {
-        let Some(mut references) = self.pending.remove(&checkpoint) else { return Ok(()) };
-        let result = references.admit(snapshot, |file| self.known(checkpoint, file));
-        self.pending.insert(checkpoint, references);
+        let Some(references) = self.pending.get_mut(&checkpoint) else { return Ok(()) };
+        // What is known of a file is known from everybody else. Empty references in their place cost nothing, whereas
+        // an entry that is removed and inserted again is allocated again, once for every task.
+        let mut taken = references.take();
+        let result = taken.admit(snapshot, |file| self.known(checkpoint, file));
+        if let Some(references) = self.pending.get_mut(&checkpoint) {
+            *references = taken;
+        }
         result
     }
 
@@ -151,6 +156,9 @@ impl Shared {
     /// # Panics
     /// If a retained checkpoint refers to one of the files.
     pub(crate) fn removable(&mut self) -> Vec<Removal> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
         let held: Vec<_> = self.waiting.iter().map(|waiting| self.is_held(waiting)).collect();
         let mut held = held.into_iter();
         let ready = self.waiting.extract_if(.., |_| !held.next().unwrap_or(true));

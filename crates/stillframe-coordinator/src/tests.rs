@@ -1,11 +1,16 @@
 //! The coordinator stepped by hand: events in, effects out.
 
+mod compared;
 mod ending;
 mod failing;
 mod files;
+mod metadata;
 mod properties;
 mod restoring;
 mod sharing;
+mod stopping;
+mod totality;
+mod transcripts;
 
 use crate::*;
 use alloc::collections::BTreeSet;
@@ -40,16 +45,19 @@ const fn task(vertex: u32, subtask: u32) -> TaskId {
 const TASKS: [TaskId; 3] = [task(0, 0), task(0, 1), task(1, 0)];
 
 fn plan() -> JobPlan {
-    let vertex = |name: &str, parallelism, is_source| VertexPlan {
+    let vertex = |name: &str, parallelism, inputs| VertexPlan {
         name: Name::new(name).unwrap(),
         parallelism,
         max_parallelism: 128,
-        is_source,
+        inputs,
+        has_coordinator: false,
     };
+    let input = Input { from: VertexId::new(0), pattern: DistributionPattern::AllToAll };
     JobPlan {
         job: JobId::from_bytes([7; 16]),
         attempt: Attempt::new(3),
-        vertices: vec![vertex("source", 2, true), vertex("sum", 1, false)],
+        vertices: vec![vertex("source", 2, vec![]), vertex("sum", 1, vec![input])],
+        hooks: vec![],
     }
 }
 
@@ -78,11 +86,17 @@ impl World {
     }
 
     fn restored(config: &CheckpointConfig, recovery: Recovery) -> Self {
-        let coordinator = Coordinator::new(
-            plan(),
-            &config.resolve(&GraphDescription::default()).unwrap().effective,
-            recovery,
-        );
+        let mut world = Self::deploying(plan(), config, recovery);
+        for task in TASKS {
+            world.handle(Event::Running { task });
+        }
+        world
+    }
+
+    /// No task runs yet.
+    fn deploying(plan: JobPlan, config: &CheckpointConfig, recovery: Recovery) -> Self {
+        let effective = config.resolve(&GraphDescription::default()).unwrap().effective;
+        let coordinator = Coordinator::new(plan, &effective, recovery);
         Self { coordinator, now: Duration::ZERO, effects: vec![], reports: vec![] }
     }
 
@@ -134,7 +148,8 @@ impl World {
 
     fn acknowledge_as(&mut self, checkpoint: u64, task: TaskId, snapshot: TaskSnapshot) -> &mut Self {
         let (checkpoint, attempt) = (id(checkpoint), Attempt::new(3));
-        self.handle(Event::Acknowledged { checkpoint, attempt, task, snapshot })
+        let metrics = SnapshotMetrics::default();
+        self.handle(Event::Acknowledged { checkpoint, attempt, task, snapshot, metrics })
     }
 
     fn acknowledge_all(&mut self, checkpoint: u64) -> &mut Self {
@@ -156,7 +171,7 @@ impl World {
     fn aborted(&self) -> Vec<(u64, FailureReason)> {
         let aborted = self.reports.iter().filter_map(|report| match report {
             Report::Aborted(aborted) => Some((aborted.checkpoint.get(), aborted.reason)),
-            Report::Triggered { .. } | Report::Completed(_) | Report::Skipped { .. } => None,
+            _ => None,
         });
         aborted.collect()
     }
@@ -284,7 +299,7 @@ fn the_pause_begins_with_the_completion() {
 #[test]
 fn a_savepoint_that_finds_no_place_does_not_fail_the_job() {
     let mut world = World::new(&config());
-    world.start().trigger(1, SnapshotRequest::Savepoint { target: Some("/mistyped".to_string()) });
+    world.start().trigger(1, SnapshotRequest::savepoint(Some("/mistyped".to_string())));
     let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
     world.handle(Event::Located {
         op,
@@ -294,7 +309,7 @@ fn a_savepoint_that_finds_no_place_does_not_fail_the_job() {
     assert!(matches!(effects.first(), Some(Effect::Resolve { outcome: Err(_), .. })), "{effects:?}");
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::FailJob { .. })), "{effects:?}");
 
-    world.trigger(2, SnapshotRequest::Savepoint { target: None }).locate().handle(Event::Declined {
+    world.trigger(2, SnapshotRequest::savepoint(None)).locate().handle(Event::Declined {
         checkpoint: id(2),
         attempt: Attempt::new(3),
         task: TASKS[2],
@@ -349,11 +364,11 @@ fn a_savepoint_that_is_slow_to_publish_holds_up_no_checkpoint() {
         published.collect()
     };
     let mut world = World::new(&config);
-    world.start().trigger(42, SnapshotRequest::Savepoint { target: None }).locate().acknowledge_all(1);
+    world.start().trigger(42, SnapshotRequest::savepoint(None)).locate().acknowledge_all(1);
     assert_eq!(published(world.take()), [1]);
     world.at(500).locate().acknowledge_all(2);
     assert_eq!(published(world.take()), [2]);
-    world.trigger(43, SnapshotRequest::Savepoint { target: None }).locate().acknowledge_all(3);
+    world.trigger(43, SnapshotRequest::savepoint(None)).locate().acknowledge_all(3);
     assert_eq!(published(world.take()), [3]);
 }
 
@@ -362,7 +377,7 @@ fn a_savepoint_commits_nothing_and_belongs_to_its_owner() {
     let mut world = World::new(&config());
     world.start().at(500).complete(1).take();
     let target = Some("elsewhere".to_string());
-    world.trigger(42, SnapshotRequest::Savepoint { target }).complete(2);
+    world.trigger(42, SnapshotRequest::savepoint(target)).complete(2);
     let effects = world.take();
     let outcome = Ok(Outcome { checkpoint: id(2), pointer: Pointer::new("there") });
     assert_eq!(effects, [Effect::Resolve { request: RequestId::new(42), outcome }]);

@@ -1,7 +1,8 @@
 //! The body of a metadata record: `docs/format.md` describes it byte by byte.
 //!
-//! [`write`](mod@write) and [`read`] are the two directions, side by side field for field. [`check`] holds the rules that a
-//! value has to fit, whichever direction it goes. A value has exactly one encoding, and [`read`] accepts no other.
+//! [`write`](mod@write) and [`read`] are the two directions, side by side field for field; [`sections`] has both for what
+//! follows the operators. [`check`] holds the rules that a value has to fit, whichever direction it goes. A value has exactly
+//! one encoding, and [`read`] accepts no other.
 
 use crate::FormatError;
 use crate::frame::{self, RecordKind};
@@ -14,6 +15,7 @@ mod check;
 mod input;
 mod packed;
 mod read;
+mod sections;
 mod tag;
 mod write;
 
@@ -44,7 +46,9 @@ fn write<'a>(
     metadata: &'a CheckpointMetadata,
     roots: &Roots<'_>,
 ) -> Result<Roots<'a>, FormatError> {
-    check::metadata(metadata, &mut write::Writer::begin(bytes, metadata, roots))
+    let found = check::metadata(metadata, &mut write::Writer::begin(bytes, metadata, roots))?;
+    sections::write(bytes, metadata);
+    Ok(found)
 }
 
 /// Metadata from bytes, checked in every part.

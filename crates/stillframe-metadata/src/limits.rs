@@ -11,6 +11,8 @@ pub const OPERATORS: usize = 65_536;
 pub const SUBTASKS: usize = 32_768;
 /// Subtasks of all operators. A subtask without state takes one byte in the body and 160 in memory.
 pub const SUBTASKS_IN_ALL: usize = 1 << 20;
+/// Hooks of a job that have state.
+pub const HOOKS: usize = 65_536;
 /// Handles of a subtask, of all kinds together.
 pub const HANDLES: usize = 65_536;
 /// Directories of other jobs.

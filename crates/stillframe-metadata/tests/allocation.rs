@@ -20,7 +20,9 @@ fn allocated(read: impl FnOnce()) -> usize {
 
 /// Whatever is put behind each beginning of a small body, as a number of eight bytes, in the smallest form that is accepted.
 fn claims() -> impl Iterator<Item = Vec<u8>> {
-    let preamble = [&[9; 16][..], &[17, 0, 0]].concat();
+    // What the byte with the kind announces.
+    const COORDINATORS: u8 = 64;
+    const HOOKS: u8 = 128;
     let beginnings: [&[u8]; 14] = [
         &[],
         &[1],
@@ -37,6 +39,14 @@ fn claims() -> impl Iterator<Item = Vec<u8>> {
         &[0, 1, 0, 1, b'a', 128, 1, 1, 0, 0, 1],
         &[0, 1, 0, 1, b'a', 128, 1, 1, 0, 0, 2],
     ];
+    let sections: [(u8, &[u8]); 6] = [
+        (COORDINATORS, &[0, 1, 0, 1, b'a', 128, 1, 0]),
+        (COORDINATORS, &[0, 1, 0, 1, b'a', 128, 1, 0, 1]),
+        (COORDINATORS, &[0, 1, 0, 1, b'a', 128, 1, 0, 1, 0]),
+        (HOOKS, &[0, 0]),
+        (HOOKS, &[0, 0, 1, 0]),
+        (HOOKS, &[0, 0, 1, 0, 1, b'h']),
+    ];
     let numbers: [&[u8]; 6] = [
         &[250],
         &[251, 255, 255],
@@ -45,8 +55,9 @@ fn claims() -> impl Iterator<Item = Vec<u8>> {
         &[253, 255, 255, 255, 255, 255, 255, 255, 127],
         &[255; 9],
     ];
-    beginnings.into_iter().flat_map(move |beginning| {
-        let start = [&preamble[..], beginning].concat();
+    let without = beginnings.into_iter().map(|beginning| (0, beginning));
+    without.chain(sections).flat_map(move |(kind, beginning)| {
+        let start = [&[9; 16][..], &[17, kind, 0], beginning].concat();
         numbers.map(|number| [&start[..], number, &[0; 16]].concat())
     })
 }
@@ -60,7 +71,7 @@ fn hardening_4_1_3_few_hostile_bytes_allocate_no_more_than_a_fixed_bound() {
         assert!(spent <= METADATA_BOUND, "{spent} bytes for {body:?}");
         seen += 1;
     }
-    assert_eq!(seen, 84);
+    assert_eq!(seen, 120);
 
     // The count really counts.
     assert!(allocated(|| drop(vec![0_u8; METADATA_BOUND + 1])) > METADATA_BOUND);

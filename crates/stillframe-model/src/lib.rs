@@ -33,6 +33,7 @@ mod name;
 mod option_reading;
 mod path_grammar;
 mod pointer;
+mod progress;
 mod redacted;
 #[cfg(feature = "snapshots")]
 mod state;
@@ -52,13 +53,14 @@ pub use file_system::{Durability, FileSystemDescriptor};
 pub use id::{Attempt, CheckpointId, JobId, OpId, ParseJobIdError, RequestId, TaskId, VertexId};
 pub use in_memory::JobManagerDescriptor;
 pub use job::JobStatus;
-pub use kind::CheckpointKind;
+pub use kind::{CheckpointKind, PostCheckpointAction, SavepointFormat, SavepointKind};
 #[cfg(feature = "snapshots")]
 pub use location::LocationReference;
 #[cfg(feature = "snapshots")]
 pub use metadata::{CheckpointMetadata, OperatorState};
 pub use name::{InvalidName, Name};
 pub use pointer::Pointer;
+pub use progress::{SnapshotMetrics, TaskProgress};
 pub use redacted::Redacted;
 #[cfg(feature = "snapshots")]
 pub use state::{

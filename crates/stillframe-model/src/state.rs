@@ -233,7 +233,31 @@ impl TaskSnapshot {
     /// The size of all state in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.handles().fold(0, |sum, handle| sum.saturating_add(handle.size()))
+        self.size_with(|_| true)
+    }
+
+    /// The size in bytes of what was written for this checkpoint, without what earlier ones wrote.
+    #[must_use]
+    pub fn written_size(&self) -> u64 {
+        self.size_with(|part| part.origin == PartOrigin::Written)
+    }
+
+    /// Of the parts of incremental state only those that count. Plain loops, because it is asked for every acknowledgement
+    /// of every task, most of which have one handle.
+    fn size_with(&self, counts: impl Fn(&IncrementalPart) -> bool) -> u64 {
+        let mut size = 0_u64;
+        let mut add = |handle: &StateHandle| size = size.saturating_add(handle.size());
+        match self.keyed.as_ref().map(|keyed| &keyed.state) {
+            None => {}
+            Some(KeyedState::Full(handle)) => add(handle),
+            Some(KeyedState::Incremental(incremental)) => {
+                incremental.parts.iter().filter(|part| counts(part)).for_each(|part| add(&part.handle));
+            }
+        }
+        self.operator.iter().for_each(|operator| add(&operator.handle));
+        self.input_channels.iter().for_each(|channel| add(&channel.handle));
+        self.output_channels.iter().for_each(|channel| add(&channel.handle));
+        size
     }
 
     /// All state that it refers to.

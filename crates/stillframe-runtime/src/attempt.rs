@@ -1,25 +1,27 @@
 //! One execution attempt: tasks and coordinator are started, watched, and ended in the right order.
 
+use crate::backlog::{Backlog, SourceBacklog};
 use crate::clock::Clock;
 use crate::control::{Control, Message};
-use crate::coordinator::{CoordinatorDriver, Leftover, Notice};
+use crate::coordinator::{CoordinatorDriver, Leftover, Levels, Notice, Parties, Party};
 use crate::event::{JobEvent, Observer};
 use crate::gate::InputGate;
 use crate::graph::{JobGraph, Unit};
 use crate::handle::Command;
-use crate::offload::Offload;
+use crate::offload::{CONCURRENT, Deadlines, Offload};
 use crate::operator::{Record, TaskContext};
 use crate::output::{Edge, Output};
 use crate::restore::{self, TaskState};
+use crate::statistics::SharedStatistics;
 use crate::task::{Stop, Task};
-use crate::{JobFailure, TaskError};
+use crate::{JobFailure, LeftBehind, MasterHook, TaskError};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
-use stillframe_model::{CheckpointId, FailureReason, JobStatus, Pointer, RequestId, TaskId, VertexId};
+use stillframe_model::{CheckpointId, CheckpointKind, FailureReason, JobStatus, Pointer, TaskId, VertexId};
 use stillframe_state::KeyedHistory;
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
@@ -29,16 +31,28 @@ use tokio::task::{Id, JoinError, JoinSet};
 /// Everything an attempt needs.
 pub(crate) struct Attempt<'a, T> {
     pub(crate) graph: &'a JobGraph<T>,
+    pub(crate) hooks: &'a [Arc<dyn MasterHook>],
     pub(crate) plan: JobPlan,
     pub(crate) config: &'a EffectiveConfig,
     pub(crate) storage: Arc<dyn StorageAccess>,
+    /// What messages call it.
+    pub(crate) storage_name: Arc<str>,
     pub(crate) recovery: Recovery,
     pub(crate) restored: Option<CheckpointId>,
-    /// Where that one is.
+    /// Where that one is, and which kind.
     pub(crate) pointer: Option<Pointer>,
+    pub(crate) kind: Option<CheckpointKind>,
     pub(crate) states: BTreeMap<TaskId, TaskState>,
+    /// What people asked for before it began.
+    pub(crate) early: Vec<Message>,
     pub(crate) observer: Observer,
+    /// One for all attempts, so that what is counted over several of them is.
+    pub(crate) clock: Clock,
+    pub(crate) statistics: SharedStatistics,
     pub(crate) offload: Offload,
+    pub(crate) deadlines: Arc<Deadlines>,
+    /// How long its tasks may take to end, and after them the storage.
+    pub(crate) shutdown: Duration,
 }
 
 /// How an attempt ended.
@@ -63,14 +77,16 @@ impl<T: Record> Attempt<'_, T> {
         let mut tasks = JoinSet::new();
         let mut names = BTreeMap::new();
         let controls = self.start_tasks(&inbox, &mut tasks, &mut names);
-        let mut driver = JoinSet::from_iter([self.driver(controls, notices_sender).run(messages)]);
+        let mut driver = self.driver(controls, notices_sender).start(messages);
 
-        let mut closed = 0;
+        let mut open = names.len();
         let mut attended = true;
+        // What a person asks for while tasks still open waits for them; refusing it would only make the person ask again.
+        let mut early = Some(std::mem::take(&mut self.early));
         let end = loop {
             tokio::select! {
                 biased;
-                Some(ended) = tasks.join_next_with_id() => match self.task_end(&names, ended) {
+                Some(ended) = tasks.join_next_with_id() => match self.task_end(&mut names, ended) {
                     TaskEnd::Failed(failure) => break AttemptEnd::Failed(failure),
                     // Whoever failed first is about to say why. If nobody is left to say so, waiting would be for ever.
                     TaskEnd::CutOff if tasks.is_empty() => {
@@ -78,16 +94,23 @@ impl<T: Record> Attempt<'_, T> {
                         break AttemptEnd::Failed(JobFailure::Coordinator { message });
                     }
                     TaskEnd::CutOff => {}
-                    TaskEnd::Closed => {
-                        closed += 1;
-                        if closed == names.len() {
+                    TaskEnd::Closed(task) => {
+                        let _ = inbox.send(Message::Event(Event::Finished { task }));
+                        open -= 1;
+                        if open == 0 {
                             break AttemptEnd::Ended(JobStatus::Finished);
                         }
                     }
                 },
                 Some(notice) = notices.recv() => match notice {
                     Notice::Opened => {
+                        for early in early.take().into_iter().flatten() {
+                            let _ = inbox.send(early);
+                        }
                         let _ = inbox.send(Message::Event(Event::StartPeriodic { first_after: self.first_after() }));
+                    }
+                    Notice::Broken { message } => {
+                        break AttemptEnd::Failed(JobFailure::OperatorCoordinator { message });
                     }
                     Notice::Fail { reason, message } => {
                         break AttemptEnd::Failed(JobFailure::Checkpoints { reason, message });
@@ -98,7 +121,16 @@ impl<T: Record> Attempt<'_, T> {
                 }
                 command = commands.recv(), if attended => match command {
                     Some(Command::Snapshot { snapshot, reply }) => {
-                        let _ = inbox.send(Message::Request { snapshot, reply });
+                        let request = Message::Request { snapshot, reply };
+                        match &mut early {
+                            Some(early) => early.push(request),
+                            None => {
+                                let _ = inbox.send(request);
+                            }
+                        }
+                    }
+                    Some(Command::Status(reply)) => {
+                        let _ = inbox.send(Message::Status(reply));
                     }
                     Some(Command::Stop(status)) => break AttemptEnd::Ended(status),
                     // Nobody holds the handle any more; the job goes on by itself.
@@ -108,43 +140,85 @@ impl<T: Record> Attempt<'_, T> {
         };
 
         // First nobody processes any more, then the coordinator ends.
-        tasks.shutdown().await;
+        let left_tasks = self.end_tasks(tasks, names).await;
+        let end = match end {
+            AttemptEnd::Failed(cause) => AttemptEnd::Failed(beside(cause, left_tasks.clone())),
+            ended => ended,
+        };
         let last = match &end {
             AttemptEnd::Ended(status) => Event::End { status: *status },
             AttemptEnd::Failed(failure) => on_failure(failure),
         };
         self.wind_up(driver, &inbox, last).await;
+        let left_calls = self.offload.left_behind();
+        for left in left_tasks.iter().chain(&left_calls) {
+            (self.observer)(&JobEvent::LeftBehind(left));
+        }
         // A publication that was under way may have had an end that nobody can know.
         let fenced = std::iter::from_fn(|| notices.try_recv().ok()).find_map(|notice| match notice {
             Notice::Fail { reason: reason @ FailureReason::OutcomeUnknown, message } => {
                 Some((reason, message))
             }
-            Notice::Fail { .. } | Notice::Opened => None,
+            Notice::Fail { .. } | Notice::Broken { .. } | Notice::Opened => None,
         });
         match (end, fenced) {
+            (AttemptEnd::Failed(failure), None) if !left_calls.is_empty() => {
+                AttemptEnd::Failed(self.not_restarted(beside(failure, left_calls)))
+            }
             (end, None) => end,
             (AttemptEnd::Ended(status), Some((_, message))) => {
                 (self.observer)(&JobEvent::ConcludeFailed { message: &message });
                 AttemptEnd::Ended(status)
             }
             (AttemptEnd::Failed(_), Some((reason, message))) => {
-                let cause = JobFailure::Checkpoints { reason, message };
-                (self.observer)(&JobEvent::Failed {
-                    attempt: self.plan.attempt,
-                    cause: &cause,
-                    restart_in: None,
-                });
-                AttemptEnd::Failed(cause)
+                AttemptEnd::Failed(self.not_restarted(JobFailure::Checkpoints { reason, message }))
             }
         }
+    }
+
+    /// Says that the job does not go on after all, and why.
+    fn not_restarted(&self, cause: JobFailure) -> JobFailure {
+        let attempt = self.plan.attempt;
+        (self.observer)(&JobEvent::Failed { attempt, cause: &cause, restart_in: None });
+        cause
+    }
+
+    /// Ends the tasks, as far as they return from the user's code in time.
+    async fn end_tasks(
+        &self,
+        mut tasks: JoinSet<Result<(), Stop>>,
+        mut names: BTreeMap<Id, TaskId>,
+    ) -> Vec<LeftBehind> {
+        let deadline = Deadlines::new(self.shutdown);
+        deadline.end_within(self.shutdown);
+        tasks.abort_all();
+        loop {
+            tokio::select! {
+                biased;
+                ended = tasks.join_next_with_id() => match ended {
+                    Some(Ok((id, _))) => names.remove(&id),
+                    Some(Err(error)) => names.remove(&error.id()),
+                    None => return Vec::new(),
+                },
+                () = deadline.ended() => break,
+            };
+        }
+        let left = names.into_values().filter_map(|task| {
+            let vertex = restore::name_of(&self.plan, task)?;
+            Some(LeftBehind::Task { vertex, subtask: task.subtask })
+        });
+        left.collect()
     }
 
     /// Ends a job that nothing runs of at the moment.
     pub(crate) async fn end(self, status: JobStatus) {
         let (inbox, messages) = mpsc::unbounded_channel();
         let (notices, _) = mpsc::unbounded_channel();
-        let driver = JoinSet::from_iter([self.driver(BTreeMap::new(), notices).run(messages)]);
+        let driver = self.driver(BTreeMap::new(), notices).start(messages);
         self.wind_up(driver, &inbox, Event::End { status }).await;
+        for left in self.offload.left_behind() {
+            (self.observer)(&JobEvent::LeftBehind(&left));
+        }
     }
 
     fn driver(
@@ -154,37 +228,64 @@ impl<T: Record> Attempt<'_, T> {
     ) -> CoordinatorDriver {
         CoordinatorDriver {
             machine: Coordinator::new(self.plan.clone(), self.config, self.recovery.clone()),
-            clock: Clock::start(),
+            clock: self.clock,
             storage: self.storage.coordinator(),
+            storage_name: Arc::clone(&self.storage_name),
             offload: self.offload.clone(),
+            cleaner: self.cleaner(),
+            deadlines: Arc::clone(&self.deadlines),
             tasks,
             observer: Arc::clone(&self.observer),
             notices,
             answers: JoinSet::new(),
-            requests: BTreeMap::new(),
-            next_request: RequestId::new(0),
+            calls: BTreeMap::new(),
+            levels: Levels::default(),
+            parties: self.parties(),
+            statistics: self.statistics.clone(),
             opened: 0,
             leftovers: Vec::new(),
         }
     }
 
-    /// Ends the coordinator, and waits until everything that was being written is settled.
+    /// Who is asked when a checkpoint begins.
+    fn parties(&self) -> Parties {
+        let lane = self.offload.lane(CONCURRENT, "hooks");
+        let hooks = self.plan.hooks.iter().zip(self.hooks).map(|(name, hook)| {
+            (name.clone(), Party::new(format!("the hook {name}"), Arc::clone(hook), lane.clone()))
+        });
+        let coordinators = self.graph.coordinators().map(|(vertex, coordinator)| {
+            let name = self.plan.vertices.get(index(vertex)).map_or("", |plan| plan.name.as_str());
+            let who = format!("the coordinator of {name}");
+            (vertex, Party::new(who, Arc::clone(coordinator), lane.clone()))
+        });
+        Parties { hooks: hooks.collect(), coordinators: coordinators.collect() }
+    }
+
+    /// Where removals run: some at once, or one after the other.
+    fn cleaner(&self) -> Offload {
+        let concurrent = if self.config.parallel_cleaner { CONCURRENT } else { 1 };
+        self.offload.lane(concurrent, "the cleaner")
+    }
+
+    /// Ends the coordinator, and waits until everything that was being written is settled, but not for ever.
     async fn wind_up(
         &self,
         mut driver: JoinSet<Vec<Leftover>>,
         inbox: &mpsc::UnboundedSender<Message>,
         last: Event,
     ) {
+        self.deadlines.end_within(self.shutdown);
         let _ = inbox.send(Message::Event(last));
         let leftovers = match driver.join_next().await {
             Some(Ok(leftovers)) => leftovers,
             Some(Err(_)) | None => Vec::new(),
         };
-        self.offload.idle().await;
+        self.offload.idle_within(&self.deadlines).await;
+        let cleaner = self.cleaner();
         for leftover in leftovers {
             let storage = self.storage.coordinator();
             // The failure was reported when it happened first; what still stays is found by a later run.
-            let _ = self.offload.run(async move { leftover.remove(&*storage).await }).await;
+            let _ = leftover.remove(storage, &self.storage_name, &cleaner, &self.deadlines).await;
         }
     }
 
@@ -217,7 +318,10 @@ impl<T: Record> Attempt<'_, T> {
         }
         let mut controls = BTreeMap::new();
         let plan = self.plan.clone();
+        // What tasks write holds up nothing that the coordinator asks for.
+        let writers = self.offload.lane(CONCURRENT, "tasks");
         for ((id, vertex), description) in ids().zip(&self.graph.vertices).zip(&plan.vertices) {
+            let backlog = SourceBacklog::new(id, inbox.clone());
             for subtask in 0..description.parallelism {
                 let task = TaskId { vertex: id, subtask };
                 let mut edges = Vec::new();
@@ -245,18 +349,22 @@ impl<T: Record> Attempt<'_, T> {
                 let unit = vertex.unit.clone();
                 let driver = Task {
                     id: task,
-                    machine: TaskMachine::new(gate.len(), self.config.barriers.policy, self.own_restored()),
+                    machine: TaskMachine::new(gate.len(), self.config.barriers.policy, self.own_restored())
+                        .with_checkpoints_after_end_of_input(self.config.schedule.after_tasks_finish),
                     output: Output::new(edges),
                     control: receiver,
                     coordinator: inbox.clone(),
                     storage: self.storage.worker(),
-                    offload: self.offload.clone(),
+                    offload: writers.named(&format!("{}, subtask {subtask}", description.name)),
                     observer: Arc::clone(&self.observer),
                     captures: JoinSet::new(),
                     prepared: None,
-                    cancellations: BTreeMap::new(),
+                    under_way: BTreeMap::new(),
+                    alignments: BTreeMap::new(),
                     history: self.config.incremental.then(|| KeyedHistory::new(base)),
                     finished,
+                    stopped: false,
+                    backlog: Backlog::new(subtask, &backlog),
                     context: context.clone(),
                 };
                 let handle = match unit {
@@ -288,22 +396,23 @@ impl<T: Record> Attempt<'_, T> {
 
     fn task_end(
         &self,
-        names: &BTreeMap<Id, TaskId>,
+        names: &mut BTreeMap<Id, TaskId>,
         ended: Result<(Id, Result<(), Stop>), JoinError>,
     ) -> TaskEnd {
-        let named = |id: Id| {
-            let task = names.get(&id).copied()?;
+        let task = names.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
+        let named = || {
+            let task = task?;
             restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
         };
         let failure = match ended {
-            Ok((_, Ok(()))) => return TaskEnd::Closed,
+            Ok((_, Ok(()))) => return task.map_or(TaskEnd::CutOff, TaskEnd::Closed),
             Ok((_, Err(Stop::Disconnected))) => return TaskEnd::CutOff,
-            Ok((id, Err(Stop::Failed(error)))) => named(id).map(|(vertex, subtask)| JobFailure::Task {
+            Ok((_, Err(Stop::Failed(error)))) => named().map(|(vertex, subtask)| JobFailure::Task {
                 vertex,
                 subtask,
                 source: TaskError::into_source(error),
             }),
-            Err(error) => named(error.id()).map(|(vertex, subtask)| JobFailure::Panic {
+            Err(error) => named().map(|(vertex, subtask)| JobFailure::Panic {
                 vertex,
                 subtask,
                 message: panic_message(error),
@@ -316,10 +425,22 @@ impl<T: Record> Attempt<'_, T> {
 /// How a task ended.
 enum TaskEnd {
     /// The job told it to, after everything was committed.
-    Closed,
+    Closed(TaskId),
     /// Its neighbours or the coordinator are gone; whoever failed first says why.
     CutOff,
     Failed(JobFailure),
+}
+
+/// The failure, and what goes on beside it.
+fn beside(cause: JobFailure, more: Vec<LeftBehind>) -> JobFailure {
+    match cause {
+        cause if more.is_empty() => cause,
+        JobFailure::LeftBehind { mut left, cause } => {
+            left.extend(more);
+            JobFailure::LeftBehind { left, cause }
+        }
+        cause => JobFailure::LeftBehind { left: more, cause: Box::new(cause) },
+    }
 }
 
 /// Nothing of `range` for the smallest draw, all of it for the largest.

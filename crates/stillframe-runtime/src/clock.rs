@@ -1,4 +1,4 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stillframe_model::{Now, Timestamp, UnixMillis};
 use tokio::time::Instant;
 
@@ -13,13 +13,8 @@ impl Clock {
         Self { origin: Instant::now() }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
     pub(crate) fn now(self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now {
-            monotonic: Timestamp::from_origin(self.origin.elapsed()),
-            wall: UnixMillis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
-        }
+        Now { monotonic: Timestamp::from_origin(self.origin.elapsed()), wall: wall() }
     }
 
     /// Waits until then; for ever, if there is no such moment.
@@ -29,4 +24,16 @@ impl Clock {
             None => std::future::pending().await,
         }
     }
+}
+
+/// How long ago something was by the wall clocks of two processes, to be shown to people. Nothing, if it seems to be still
+/// to come.
+pub(crate) fn since_wall(earlier: UnixMillis) -> Duration {
+    Duration::from_millis(wall().0.saturating_sub(earlier.0))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+fn wall() -> UnixMillis {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,19 +1,26 @@
 //! The driver of the coordinator: performs effects, feeds the answers back. There is no decision about checkpoints here.
 
+mod apart;
+mod levels;
+mod parties;
+mod storage;
+
+pub(crate) use levels::Levels;
+pub(crate) use parties::{Parties, Party, SharedCoordinator, locked};
+pub(crate) use storage::Leftover;
+
 use crate::clock::Clock;
 use crate::control::{Control, Message};
 use crate::error::chain;
 use crate::event::{JobEvent, Observer};
-use crate::handle::Reply;
-use crate::offload::{Lost, Offload};
+use crate::handle::{PendingCheckpoint, StorageCall};
+use crate::offload::{Call, Deadlines, Offload, Unanswered};
+use crate::statistics::SharedStatistics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stillframe_coordinator::{Coordinator, Effect, Event, Fault, Report, SnapshotRequest};
-use stillframe_metadata as metadata;
-use stillframe_model::{
-    CheckpointId, FailureReason, JobStatus, LocationReference, OpId, RequestId, StateFile, TaskId,
-};
-use stillframe_storage::{CoordinatorStorage, ErrorKind, StorageError};
+use stillframe_coordinator::{Coordinator, Effect, Event, Fault, Report};
+use stillframe_model::{CheckpointId, FailureReason, Now, OpId, TaskId};
+use stillframe_storage::{CoordinatorStorage, StorageError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -24,53 +31,51 @@ pub(crate) enum Notice {
     Opened,
     /// The job has to fail.
     Fail { reason: FailureReason, message: String },
+    /// The job has to fail, and not because of a checkpoint.
+    Broken { message: String },
 }
 
 pub(crate) struct CoordinatorDriver {
     pub(crate) machine: Coordinator,
     pub(crate) clock: Clock,
     pub(crate) storage: Arc<dyn CoordinatorStorage>,
+    /// What messages call it.
+    pub(crate) storage_name: Arc<str>,
     pub(crate) offload: Offload,
+    /// The lane for removals, so that they hold up nothing else.
+    pub(crate) cleaner: Offload,
+    pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) tasks: BTreeMap<TaskId, mpsc::UnboundedSender<Control>>,
     pub(crate) observer: Observer,
     pub(crate) notices: mpsc::UnboundedSender<Notice>,
     pub(crate) answers: JoinSet<Answer>,
-    pub(crate) requests: BTreeMap<RequestId, Reply>,
-    pub(crate) next_request: RequestId,
+    /// What of a checkpoint in progress the storage has not answered.
+    pub(crate) calls: BTreeMap<OpId, (CheckpointId, Call)>,
+    pub(crate) levels: Levels,
+    pub(crate) parties: Parties,
+    pub(crate) statistics: SharedStatistics,
     pub(crate) opened: usize,
     /// What could not be removed, to be tried once more when nobody writes any longer.
     pub(crate) leftovers: Vec<Leftover>,
 }
 
-/// What is to be removed of a checkpoint.
-#[derive(Clone, Debug)]
-pub(crate) enum Leftover {
-    /// It was begun and not completed.
-    Begun { checkpoint: CheckpointId, location: LocationReference },
-    /// A later one replaced it.
-    Dropped { checkpoint: CheckpointId, shared: Vec<StateFile> },
-}
-
-impl Leftover {
-    pub(crate) fn checkpoint(&self) -> CheckpointId {
-        match self {
-            Self::Begun { checkpoint, .. } | Self::Dropped { checkpoint, .. } => *checkpoint,
-        }
-    }
-
-    pub(crate) async fn remove(&self, storage: &dyn CoordinatorStorage) -> Result<(), StorageError> {
-        match self {
-            Self::Begun { checkpoint, location } => storage.discard(*checkpoint, location).await,
-            Self::Dropped { checkpoint, shared } => storage.remove(*checkpoint, shared).await,
-        }
-    }
-}
-
 /// A storage operation has ended.
+#[expect(clippy::large_enum_variant, reason = "nearly every answer is an event")]
 pub(crate) enum Answer {
     Event(Event),
-    Discarded { op: OpId, failed: Option<(Leftover, StorageError)> },
-    ConcludeFailed { op: OpId, message: String },
+    Discarded {
+        op: OpId,
+        failed: Option<(Leftover, StorageError)>,
+    },
+    ConcludeFailed {
+        op: OpId,
+        message: String,
+    },
+    /// Somebody was told something, and has nothing to say to the machine.
+    Told {
+        call: Call,
+        result: Result<(), Unanswered>,
+    },
 }
 
 impl CoordinatorDriver {
@@ -83,7 +88,10 @@ impl CoordinatorDriver {
             let event = tokio::select! {
                 biased;
                 Some(answer) = self.answers.join_next() => match answer {
-                    Ok(answer) => self.event_of(answer),
+                    Ok(answer) => match self.event_of(answer) {
+                        Some(event) => event,
+                        None => continue,
+                    },
                     // Operations catch their own panics, so this is the runtime going down.
                     Err(_) => break,
                 },
@@ -96,10 +104,16 @@ impl CoordinatorDriver {
                 },
                 () = self.clock.wait_until(deadline) => Event::Tick,
             };
-            for effect in self.machine.handle(self.clock.now(), event) {
-                self.perform(effect);
+            let now = self.clock.now();
+            self.statistics.before(&event);
+            let effects = self.machine.handle(now, event);
+            self.statistics.after(now, &effects);
+            for effect in effects {
+                self.perform(now, effect);
             }
         }
+        // What was said before the end is still heard. Each has its deadline.
+        while self.machine.is_done() && self.answers.join_next().await.is_some() {}
         self.leftovers
     }
 
@@ -107,24 +121,31 @@ impl CoordinatorDriver {
         match message {
             Message::Event(event) => Some(event),
             Message::Request { snapshot, reply } => {
-                let request = self.next_request;
-                self.next_request = request.next();
-                self.requests.insert(request, reply);
-                Some(Event::Trigger { request, snapshot })
+                Some(Event::Trigger { request: self.levels.ask(reply), snapshot })
             }
-            Message::Opened => {
+            Message::Status(reply) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(self.status());
+                None
+            }
+            Message::Opened(task) => {
                 self.opened += 1;
                 if self.opened == self.tasks.len() {
                     let _ = self.notices.send(Notice::Opened);
                 }
-                None
+                Some(Event::Running { task })
             }
         }
     }
 
-    fn event_of(&mut self, answer: Answer) -> Event {
-        match answer {
-            Answer::Event(event) => event,
+    fn event_of(&mut self, answer: Answer) -> Option<Event> {
+        Some(match answer {
+            Answer::Event(event) => {
+                if let Event::Located { op, .. } | Event::Published { op, .. } = &event {
+                    self.calls.remove(op);
+                }
+                event
+            }
             Answer::Discarded { op, failed } => {
                 if let Some((leftover, error)) = failed {
                     let checkpoint = leftover.checkpoint();
@@ -137,11 +158,15 @@ impl CoordinatorDriver {
                 (self.observer)(&JobEvent::ConcludeFailed { message: &message });
                 Event::Concluded { op, result: Err(Fault::Failed { message }) }
             }
-        }
+            Answer::Told { call, result } => {
+                self.told(&call, result);
+                return None;
+            }
+        })
     }
 
     /// One arm for each effect, so that a new one does not compile until somebody performs it.
-    fn perform(&mut self, effect: Effect) {
+    fn perform(&mut self, now: Now, effect: Effect) {
         match effect {
             Effect::Trigger { task, barrier } => self.tell(task, Control::Trigger(barrier)),
             Effect::NotifyComplete { task, checkpoint } => {
@@ -162,26 +187,55 @@ impl CoordinatorDriver {
                 self.remove(op, Leftover::Dropped { checkpoint, shared })
             }
             Effect::Conclude { op, status, dropped } => self.conclude(op, status, dropped),
-            Effect::FailJob { reason, message } => {
+            Effect::FailJob { reason, message, task: _ } => {
                 let _ = self.notices.send(Notice::Fail { reason, message });
             }
-            Effect::Resolve { request, outcome } => {
-                if let Some(reply) = self.requests.remove(&request) {
-                    // Whoever asked may have stopped waiting.
-                    let _ = reply.send(outcome);
-                }
+            Effect::Resolve { request, outcome } => self.levels.resolve(request, outcome),
+            Effect::Report(report) => self.report(now, &report),
+            Effect::NotifySubsumed { task, checkpoint } => {
+                self.tell(task, Control::NotifySubsumed(checkpoint))
             }
-            Effect::Report(report) => (self.observer)(&match &report {
-                Report::Triggered { checkpoint, kind } => {
-                    JobEvent::Triggered { checkpoint: *checkpoint, kind: *kind }
-                }
-                Report::Completed(completed) => JobEvent::Completed(completed),
-                Report::Aborted(aborted) => JobEvent::Aborted(aborted),
-                Report::Skipped { reason } => JobEvent::Skipped { reason: *reason },
-            }),
+            Effect::SnapshotCoordinator { op, vertex, checkpoint } => {
+                self.snapshot_coordinator(op, vertex, checkpoint)
+            }
+            Effect::NotifyCoordinatorComplete { vertex, checkpoint } => {
+                self.notify_coordinator(vertex, move |coordinator| coordinator.notify_complete(checkpoint))
+            }
+            Effect::NotifyCoordinatorAborted { vertex, checkpoint } => {
+                self.notify_coordinator(vertex, move |coordinator| coordinator.notify_aborted(checkpoint))
+            }
+            Effect::TriggerHook { op, hook, checkpoint, triggered_at } => {
+                self.trigger_hook(op, &hook, checkpoint, triggered_at)
+            }
             // Late and repeated messages are part of every abort; there is nothing to do about them.
             Effect::Ignored(_) => {}
         }
+    }
+
+    fn report(&mut self, now: Now, report: &Report) {
+        let after = self.levels.follow(now.monotonic, report);
+        (self.observer)(&match report {
+            Report::Triggered { checkpoint, kind, .. } => {
+                JobEvent::Triggered { checkpoint: *checkpoint, kind: *kind }
+            }
+            Report::Captured { checkpoint } => JobEvent::Captured { checkpoint: *checkpoint, after },
+            Report::Durable { checkpoint } => JobEvent::Durable { checkpoint: *checkpoint, after },
+            Report::Completed(completed) => JobEvent::Completed(completed),
+            Report::Committed { checkpoint } => JobEvent::Committed { checkpoint: *checkpoint, after },
+            Report::Aborted(aborted) => JobEvent::Aborted(aborted),
+            Report::Subsumed { checkpoint } => JobEvent::Subsumed { checkpoint: *checkpoint },
+            Report::Skipped { reason } => JobEvent::Skipped { reason: *reason },
+            Report::Refused { reason } => JobEvent::Refused { reason: *reason },
+        });
+    }
+
+    fn status(&self) -> Vec<PendingCheckpoint> {
+        let storage = |checkpoint| {
+            let call = self.calls.values().find(|(of, _)| *of == checkpoint).map(|(_, call)| call)?;
+            Some(StorageCall { operation: call.to_string(), waiting: call.since().elapsed() })
+        };
+        let pending = self.machine.status(self.clock.now()).into_iter();
+        pending.map(|status| PendingCheckpoint { storage: storage(status.checkpoint), status }).collect()
     }
 
     fn tell(&self, task: TaskId, control: Control) {
@@ -189,89 +243,5 @@ impl CoordinatorDriver {
         if let Some(sender) = self.tasks.get(&task) {
             let _ = sender.send(control);
         }
-    }
-
-    fn locate(&mut self, op: OpId, checkpoint: CheckpointId, snapshot: SnapshotRequest) {
-        let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
-        self.answers.spawn(async move {
-            let located = offload.run(async move {
-                match snapshot {
-                    SnapshotRequest::Checkpoint => storage.begin_checkpoint(checkpoint).await,
-                    SnapshotRequest::Savepoint { target } => {
-                        storage.begin_savepoint(checkpoint, target.as_deref()).await
-                    }
-                }
-            });
-            Answer::Event(Event::Located { op, result: outcome(located.await) })
-        });
-    }
-
-    fn publish(
-        &mut self,
-        op: OpId,
-        location: LocationReference,
-        content: stillframe_model::CheckpointMetadata,
-        dropped: Vec<CheckpointId>,
-    ) {
-        let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
-        self.answers.spawn(async move {
-            let published = offload.run(async move {
-                let bytes = metadata::encode(&content).map_err(|error| {
-                    StorageError::new(ErrorKind::TooLarge, "encode metadata", content.checkpoint.to_string())
-                        .with_source(error)
-                })?;
-                if content.kind.is_savepoint() {
-                    storage.publish_savepoint(content.checkpoint, &location, bytes.into()).await
-                } else {
-                    storage.commit(content.checkpoint, &location, bytes.into(), &dropped).await
-                }
-            });
-            let result = match published.await {
-                // What a publication did before it panicked cannot be known.
-                Err(Lost) => Err(Fault::Unknown { message: "the storage panicked while publishing".into() }),
-                result => outcome(result),
-            };
-            Answer::Event(Event::Published { op, result })
-        });
-    }
-
-    fn remove(&mut self, op: OpId, leftover: Leftover) {
-        let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
-        self.answers.spawn(async move {
-            let removed = leftover.clone();
-            let result = offload.run(async move { removed.remove(&*storage).await }).await;
-            let failed = match result {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some((leftover, error)),
-                Err(Lost) => {
-                    let checkpoint = leftover.checkpoint().to_string();
-                    let error = StorageError::new(ErrorKind::Other, "remove checkpoint", checkpoint);
-                    Some((leftover, error.with_detail("the storage panicked")))
-                }
-            };
-            Answer::Discarded { op, failed }
-        });
-    }
-
-    fn conclude(&mut self, op: OpId, status: JobStatus, dropped: Vec<CheckpointId>) {
-        let (storage, offload) = (Arc::clone(&self.storage), self.offload.clone());
-        self.answers.spawn(async move {
-            match outcome(offload.run(async move { storage.conclude(status, &dropped).await }).await) {
-                Ok(()) => Answer::Event(Event::Concluded { op, result: Ok(()) }),
-                Err(fault) => Answer::ConcludeFailed { op, message: fault.message().into() },
-            }
-        });
-    }
-}
-
-/// What the machine is told about the outcome of an operation.
-fn outcome<T>(result: Result<Result<T, StorageError>, Lost>) -> Result<T, Fault> {
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced) => {
-            Err(Fault::Unknown { message: chain(&error) })
-        }
-        Ok(Err(error)) => Err(Fault::Failed { message: chain(&error) }),
-        Err(Lost) => Err(Fault::Failed { message: "the storage panicked".into() }),
     }
 }

@@ -1,8 +1,10 @@
+use crate::LeftBehind;
 use std::error::Error;
 use std::fmt;
 use stillframe_metadata::FormatError;
 use stillframe_model::{FailureReason, JobStatus, Name, Pointer};
 use stillframe_state::StateError;
+use stillframe_state::assignment::AssignmentError;
 use stillframe_storage::StorageError;
 
 /// What a source or operator returns when it cannot go on. Anything that is an error converts into it, and so does text.
@@ -88,6 +90,22 @@ pub enum JobFailure {
     /// The storage failed while the job was being restored for another attempt.
     #[error("checkpoint storage")]
     Storage(#[source] StorageError),
+    /// The attempt failed, and something of it goes on that cannot be ended. Another attempt of this process would meet it:
+    /// what it is still going to write, the locks that it holds. A new process does not.
+    #[error("it cannot be restarted in this process, because something has not ended: {}", listed(left))]
+    LeftBehind {
+        /// What.
+        left: Vec<LeftBehind>,
+        /// Why the attempt failed.
+        #[source]
+        cause: Box<Self>,
+    },
+    /// The coordinator of an operator panicked or did not answer when it was told what became of a checkpoint.
+    #[error("the coordinator of an operator: {message}")]
+    OperatorCoordinator {
+        /// Which, and what happened.
+        message: String,
+    },
     /// The driver of the coordinator itself ended. This is a bug in Stillframe.
     #[error("the checkpoint coordinator stopped unexpectedly: {message}")]
     Coordinator {
@@ -127,13 +145,29 @@ pub enum JobError {
         /// What is wrong with it.
         source: StateError,
     },
-    /// The checkpoint to be restored does not fit the job.
+    /// The state in the checkpoint to be restored cannot be assigned to the tasks of the job.
+    #[error("{pointer} does not fit this job")]
+    Assignment {
+        /// Which checkpoint.
+        pointer: Pointer,
+        /// What does not fit, and what to do.
+        source: AssignmentError,
+    },
+    /// The checkpoint to be restored is not one for this job.
     #[error("{pointer} does not fit this job: {problem}")]
     Mismatch {
         /// Which checkpoint.
         pointer: Pointer,
         /// What does not fit, and what to do.
         problem: String,
+    },
+    /// A hook of the job, or the coordinator of an operator, could not take its state back.
+    #[error("{who} could not be restored")]
+    Restore {
+        /// Who.
+        who: String,
+        /// Its error.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The job ended in an earlier run and is not run again under the same id.
     #[error(
@@ -154,6 +188,10 @@ pub enum JobError {
         /// The last failure.
         source: JobFailure,
     },
+}
+
+fn listed(left: &[LeftBehind]) -> String {
+    left.iter().map(LeftBehind::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn newest(latest: &Option<Pointer>) -> String {

@@ -1,4 +1,5 @@
 use crate::JobFailure;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::Adjustment;
@@ -18,10 +19,10 @@ pub enum JobEvent<'a> {
         /// The checkpoint that it was restored from.
         restored: Option<CheckpointId>,
     },
-    /// The snapshot that the job begins with has state of operators that the job does not have. It is left out, as the
-    /// config wishes.
+    /// The snapshot that the job begins with has state of operators or hooks that the job does not have. It is left out, as
+    /// the config wishes.
     StateLeftOut {
-        /// These operators.
+        /// These.
         operators: &'a [Name],
     },
     /// An older one of the retained checkpoints cannot be read. The job goes on from the newest one all the same.
@@ -38,12 +39,43 @@ pub enum JobEvent<'a> {
         /// Its kind.
         kind: CheckpointKind,
     },
-    /// A checkpoint is complete and durable.
+    /// Every task has captured its state and processes again: the first of four levels.
+    Captured {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// How long after its trigger.
+        after: Duration,
+    },
+    /// The state of every task is durable: the second level.
+    Durable {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// How long after its trigger.
+        after: Duration,
+    },
+    /// A checkpoint is complete and durable: the third level.
     Completed(&'a Completed),
+    /// Every task has let out what it held back for the checkpoint: the fourth level.
+    Committed {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// How long after its trigger.
+        after: Duration,
+    },
+    /// A completed checkpoint is not retained any more, and goes.
+    Subsumed {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
     /// A checkpoint will not be complete.
     Aborted(&'a Aborted),
     /// A periodic checkpoint was not begun.
     Skipped {
+        /// Why.
+        reason: FailureReason,
+    },
+    /// A checkpoint was refused when its turn came.
+    Refused {
         /// Why.
         reason: FailureReason,
     },
@@ -78,6 +110,8 @@ pub enum JobEvent<'a> {
         /// What went wrong.
         message: &'a str,
     },
+    /// Something has not ended although the attempt has, and nobody waits for it any longer.
+    LeftBehind(&'a LeftBehind),
     /// An execution attempt failed.
     Failed {
         /// Which one.
@@ -87,6 +121,38 @@ pub enum JobEvent<'a> {
         /// When the next one begins; `None` if there is none.
         restart_in: Option<Duration>,
     },
+}
+
+/// Something that did not end within the [time for it](crate::Job::with_shutdown_timeout) when an attempt did. It goes on in
+/// a thread that cannot be ended from outside, until it returns by itself or the process ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LeftBehind {
+    /// User code in a task does not return.
+    Task {
+        /// The vertex.
+        vertex: Name,
+        /// Which of its subtasks.
+        subtask: u32,
+    },
+    /// Something that was called in a thread, of the storage for example, has not answered.
+    Call {
+        /// What was called, and on what.
+        operation: String,
+        /// For how long it has not answered.
+        waited: Duration,
+    },
+}
+
+impl fmt::Display for LeftBehind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task { vertex, subtask } => {
+                write!(f, "{vertex}, subtask {subtask}: its code does not return")
+            }
+            Self::Call { operation, waited } => write!(f, "{operation}: no answer for {waited:.1?}"),
+        }
+    }
 }
 
 /// Receives the events of a job. Called from its drivers: be quick.
@@ -108,4 +174,6 @@ pub struct JobReport {
     pub restored: Vec<CheckpointId>,
     /// The newest completed checkpoint. Whether it still exists depends on the retention.
     pub latest: Option<Completed>,
+    /// What did not end when the job did.
+    pub left_behind: Vec<LeftBehind>,
 }

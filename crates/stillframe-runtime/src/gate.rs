@@ -12,7 +12,10 @@ pub(crate) enum Element<T> {
     Barrier(Barrier),
     Cancel(CheckpointId),
     /// No more records will come; barriers still may.
-    EndOfData,
+    EndOfData {
+        /// Whether the input has ended, and not merely the job stops behind a savepoint.
+        for_good: bool,
+    },
 }
 
 /// What was read.

@@ -1,10 +1,12 @@
-use crate::{Exchange, JobError, Operator, Record, Source, TaskContext};
+use crate::coordinator::SharedCoordinator;
+use crate::{Exchange, JobError, MasterHook, Operator, OperatorCoordinator, Record, Source, TaskContext};
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use stillframe_config::GraphDescription;
-use stillframe_coordinator::{JobPlan, VertexPlan};
+use stillframe_coordinator::{DistributionPattern, Input, JobPlan, VertexPlan};
 use stillframe_model::{Attempt, JobId, Name, VertexId};
+use stillframe_state::assignment::{JobEdge, JobVertex, MaxParallelism};
 use stillframe_state::key_group;
 
 /// A job as vertices and the exchanges between them, without cycles. All records of a job have one type; where several
@@ -18,6 +20,7 @@ pub(crate) struct Vertex<T> {
     parallelism: u32,
     pub(crate) inputs: Vec<(usize, Exchange<T>)>,
     pub(crate) unit: Unit<T>,
+    pub(crate) coordinator: Option<SharedCoordinator>,
 }
 
 /// Makes the user's part of a task, anew for every attempt.
@@ -87,6 +90,23 @@ impl<T: Record> JobGraph<T> {
         )
     }
 
+    /// Gives a vertex a coordinator, which takes part in checkpoints. The last one counts.
+    ///
+    /// # Panics
+    /// If the stream is none of this graph.
+    pub fn coordinate(&mut self, stream: Stream, coordinator: impl OperatorCoordinator) -> &mut Self {
+        let vertex = self.vertices.get_mut(stream.0);
+        let vertex = vertex.unwrap_or_else(|| panic!("stream {} is none of this graph", stream.0));
+        vertex.coordinator = Some(Arc::new(Mutex::new(coordinator)));
+        self
+    }
+
+    /// The coordinators of its vertices.
+    pub(crate) fn coordinators(&self) -> impl Iterator<Item = (VertexId, &SharedCoordinator)> {
+        let vertices = (0..).map(VertexId::new).zip(&self.vertices);
+        vertices.filter_map(|(id, vertex)| Some((id, vertex.coordinator.as_ref()?)))
+    }
+
     fn add(
         &mut self,
         name: String,
@@ -94,7 +114,7 @@ impl<T: Record> JobGraph<T> {
         inputs: Vec<(usize, Exchange<T>)>,
         unit: Unit<T>,
     ) -> Stream {
-        self.vertices.push(Vertex { name, parallelism, inputs, unit });
+        self.vertices.push(Vertex { name, parallelism, inputs, unit, coordinator: None });
         Stream(self.vertices.len() - 1)
     }
 
@@ -105,11 +125,16 @@ impl<T: Record> JobGraph<T> {
     }
 
     /// Checks the graph, and says who takes part in checkpoints.
-    pub(crate) fn plan(&self, job: JobId, attempt: Attempt) -> Result<JobPlan, JobError> {
+    pub(crate) fn plan(
+        &self,
+        job: JobId,
+        attempt: Attempt,
+        hooks: &[Arc<dyn MasterHook>],
+    ) -> Result<JobPlan, JobError> {
         let problem = |problem: String| JobError::Graph { problem };
         let mut vertices: Vec<VertexPlan> = Vec::new();
         for (index, vertex) in self.vertices.iter().enumerate() {
-            let Vertex { name, parallelism, inputs, unit } = vertex;
+            let Vertex { name, parallelism, inputs, unit, coordinator } = vertex;
             let is_source = matches!(unit, Unit::Source(_));
             let name =
                 Name::new(name.as_str()).map_err(|error| problem(format!("vertex {index}: {error}")))?;
@@ -132,12 +157,49 @@ impl<T: Record> JobGraph<T> {
             if inputs.iter().any(|(upstream, _)| *upstream >= index) {
                 return Err(problem(format!("{name} is connected to a stream of another graph")));
             }
-            vertices.push(VertexPlan { name, parallelism: *parallelism, max_parallelism, is_source });
+            let all_to_all =
+                |from: u32| Input { from: VertexId::new(from), pattern: DistributionPattern::AllToAll };
+            let inputs = inputs.iter().filter_map(|(upstream, _)| u32::try_from(*upstream).ok());
+            vertices.push(VertexPlan {
+                name,
+                parallelism: *parallelism,
+                max_parallelism,
+                inputs: inputs.map(all_to_all).collect(),
+                has_coordinator: coordinator.is_some(),
+            });
         }
         if vertices.is_empty() {
             return Err(problem("it has no vertices".into()));
         }
-        Ok(JobPlan { job, attempt, vertices })
+        let mut names = Vec::new();
+        for hook in hooks {
+            let name = Name::new(hook.name())
+                .map_err(|error| problem(format!("hook {:?}: {error}", hook.name())))?;
+            if names.contains(&name) {
+                return Err(problem(format!("two hooks are named {name}; state is found again by the name")));
+            }
+            names.push(name);
+        }
+        Ok(JobPlan { job, attempt, vertices, hooks: names })
+    }
+
+    /// The vertices as the assignment of state has to know them. Nobody can set a max parallelism here, so that of restored
+    /// state holds.
+    pub(crate) fn job_vertices(&self, plan: &JobPlan) -> Vec<JobVertex> {
+        let mut outputs = vec![0_u32; self.vertices.len()];
+        let describe = |(vertex, plan): (&Vertex<T>, &VertexPlan)| {
+            let max_parallelism = MaxParallelism::Derived(plan.max_parallelism);
+            let mut described = JobVertex::new(plan.name.clone(), plan.parallelism, max_parallelism);
+            for (upstream, exchange) in &vertex.inputs {
+                // Each edge has an output of its own.
+                let Some(output) = outputs.get_mut(*upstream) else { continue };
+                let upstream = VertexId::new(u32::try_from(*upstream).unwrap_or(u32::MAX));
+                described.inputs.push(JobEdge::new(upstream, *output, exchange.partitioner()));
+                *output += 1;
+            }
+            described
+        };
+        self.vertices.iter().zip(&plan.vertices).map(describe).collect()
     }
 
     /// The vertices that read from this one, and how.

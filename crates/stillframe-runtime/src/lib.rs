@@ -10,6 +10,7 @@
 //! the machines and perform what they say.
 
 mod attempt;
+mod backlog;
 mod clock;
 mod control;
 mod coordinator;
@@ -18,6 +19,7 @@ mod event;
 mod gate;
 mod graph;
 mod handle;
+mod hook;
 mod job;
 mod offload;
 mod operator;
@@ -28,20 +30,25 @@ pub mod sink;
 mod snapshot;
 mod sources;
 mod start;
+mod statistics;
 mod task;
 #[cfg(test)]
 mod tests;
 
 pub use error::{JobError, JobFailure, TaskError, TaskResult};
-pub use event::{JobEvent, JobReport};
+pub use event::{JobEvent, JobReport, LeftBehind};
 pub use graph::{JobGraph, Stream};
-pub use handle::{JobHandle, RequestError};
+pub use handle::{JobHandle, PendingCheckpoint, RequestError, SnapshotHandle, StorageCall};
+pub use hook::{MasterHook, OperatorCoordinator};
 pub use job::{Job, RestartStrategy};
 pub use operator::{Operator, Record, Restored, Source, SourceStatus, Stateful, TaskContext};
 pub use operators::{ForEach, Reduce};
 pub use output::{Exchange, Output};
 pub use snapshot::Snapshot;
 pub use sources::Replay;
+
+/// What a handle tells about a job's checkpoints.
+pub use stillframe_coordinator::statistics::Statistics;
 
 /// What the state of operators is made of, so that a job needs no further dependency.
 pub use stillframe_state as state;

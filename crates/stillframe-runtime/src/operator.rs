@@ -1,10 +1,13 @@
 //! What users write: sources and operators.
 
+use crate::snapshot::ELEMENTS;
 use crate::{Output, Snapshot, TaskResult};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use stillframe_model::{Attempt, CheckpointId, JobId, KeyGroupRange, Name};
-use stillframe_state::key_group;
+use stillframe_state::{elements, key_group};
 
 /// What travels through a job. Everything that can be copied and sent is one; there is nothing to implement.
 pub trait Record: Clone + Send + Sync + 'static {}
@@ -46,8 +49,25 @@ pub struct Restored {
     /// Keyed state, to be given to [`KeyedState::restore`](stillframe_state::KeyedState::restore). Several parts, if the
     /// parallelism changed.
     pub keyed: Vec<Bytes>,
-    /// Elements of operator state, in order.
+    /// Elements of operator state, in order: those that were added with [`Snapshot::with_element`].
     pub elements: Vec<Bytes>,
+    /// Elements of other lists of operator state by the name of the list, in order; more easily taken with
+    /// [`list`](Self::list).
+    pub lists: BTreeMap<Name, Vec<Bytes>>,
+}
+
+impl Restored {
+    /// What falls to this subtask of a list that was captured with [`Snapshot::with_list`]: nothing if there is no such list.
+    ///
+    /// # Errors
+    /// If there cannot be a list with this name, or an element was of another type.
+    pub fn list<E: DeserializeOwned>(&self, name: &str) -> TaskResult<Vec<E>> {
+        let elements = match name {
+            ELEMENTS => Some(&self.elements),
+            _ => self.lists.get(&Name::new(name)?),
+        };
+        elements.into_iter().flatten().map(|element| Ok(elements::decode_value(element)?)).collect()
+    }
 }
 
 /// State that takes part in checkpoints. Everything has a default, so that a stateless operator implements nothing.
@@ -89,6 +109,18 @@ pub trait Stateful: Send + 'static {
         let _ = checkpoint;
         Ok(())
     }
+
+    /// A completed checkpoint, and every one before it, was replaced by a newer one and is not restored any more: what was
+    /// only kept for them can go. Comes after [`notify_complete`](Self::notify_complete) of the newer one, in the order of
+    /// the checkpoints and never twice for one. Best effort: it may not come at all, and does not come again after a
+    /// restart. Their files may exist for a while yet.
+    ///
+    /// # Errors
+    /// Fail the attempt.
+    fn notify_subsumed(&mut self, checkpoint: CheckpointId) -> TaskResult<()> {
+        let _ = checkpoint;
+        Ok(())
+    }
 }
 
 /// What a source has to say after a read.
@@ -111,6 +143,15 @@ pub trait Source<T>: Stateful {
     /// # Errors
     /// Fail the attempt.
     fn read(&mut self, output: &mut Output<T>) -> TaskResult<SourceStatus>;
+
+    /// Whether what it reads is old and is merely to be caught up with. As long as this is so for any subtask of any source,
+    /// periodic checkpoints come in the
+    /// [interval during a backlog](stillframe_config::CheckpointConfig::set_checkpoint_interval_during_backlog). Asked after
+    /// every read, so it should only look up what is known.
+    #[doc(alias = "setIsProcessingBacklog")]
+    fn is_processing_backlog(&self) -> bool {
+        false
+    }
 }
 
 /// What happens to records.
@@ -121,8 +162,9 @@ pub trait Operator<T>: Stateful {
     /// Fail the attempt.
     fn process(&mut self, record: T, output: &mut Output<T>) -> TaskResult<()>;
 
-    /// All input was processed. Called once in the life of the job, even if it is restored from a checkpoint after that.
-    /// What it emits is held in memory until it returns.
+    /// All input was processed. Called once in the life of the job, even if it is restored from a checkpoint after that; and
+    /// before a savepoint behind which the job stops for good, even if a job goes on from that all the same. What it emits
+    /// is held in memory until it returns.
     ///
     /// # Errors
     /// Fail the attempt.

@@ -4,6 +4,7 @@ use crate::Record;
 use crate::gate::Element;
 use std::fmt;
 use std::sync::Arc;
+use stillframe_state::assignment::Partitioner;
 use stillframe_state::{KeyHash, key_group};
 use tokio::sync::mpsc;
 
@@ -38,6 +39,15 @@ impl<T> Exchange<T> {
     #[must_use]
     pub fn rebalance() -> Self {
         Self { partition: Partition::Rebalance, accepts: None }
+    }
+
+    /// What it is called where state is assigned.
+    pub(crate) fn partitioner(&self) -> Partitioner {
+        match self.partition {
+            Partition::Hash(_) => Partitioner::KeyGroup,
+            Partition::Single => Partitioner::Global,
+            Partition::Rebalance => Partitioner::Rebalance,
+        }
     }
 
     /// The same, for only those records that `accepts` approves; the others do not take this way.

@@ -1,19 +1,26 @@
 //! From a checkpoint in a storage to the state that each task begins with.
 
 use crate::JobError;
+use crate::offload::Call;
 use crate::operator::Restored;
+use crate::snapshot::ELEMENTS;
 use bytes::Bytes;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stillframe_coordinator::{JobPlan, VertexPlan};
+use stillframe_coordinator::JobPlan;
 use stillframe_metadata as metadata;
 use stillframe_model::{
-    CheckpointId, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange, KeyedHandle, KeyedState,
-    Name, OperatorState, Redistribution, SegmentHandle, StateDirectory, StateFile, StateHandle, TaskId,
-    TaskSnapshot, VertexId,
+    CheckpointId, CheckpointKind, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange,
+    KeyedHandle, KeyedState, Name, OperatorHandle, OperatorState, Redistribution, SegmentHandle,
+    StateDirectory, StateFile, StateHandle, TaskId, TaskSnapshot, VertexId,
 };
-use stillframe_state::{KeyedBase, elements, key_group};
-use stillframe_storage::CompletedLocation;
+use stillframe_state::assignment::{
+    AssignmentOptions, ElementRun, JobVertex, KeyGroupRun, ListAssignment, OperatorAssignment,
+    StateAssignment, SubtaskAssignment, UnclaimedState, assign,
+};
+use stillframe_state::{KeyedBase, StateError, elements, key_group};
+use stillframe_storage::{CompletedLocation, StorageError};
 
 /// What one task begins with.
 #[derive(Clone, Debug, Default)]
@@ -48,17 +55,30 @@ pub(crate) enum Origin {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) states: BTreeMap<TaskId, TaskState>,
-    /// The operators whose state no operator of the job claims.
+    /// For each vertex, into how many key groups its keys are divided from now on.
+    pub(crate) max_parallelism: Vec<u16>,
+    /// The operators and hooks whose state nobody of the job claims.
     pub(crate) left_out: Vec<Name>,
+    /// What the hooks had kept, all of it or nothing.
+    pub(crate) hooks: BTreeMap<Name, Bytes>,
+    /// The state of the operators' coordinators.
+    pub(crate) coordinators: BTreeMap<VertexId, Bytes>,
+    pub(crate) checkpoint: CheckpointId,
+    pub(crate) kind: CheckpointKind,
 }
 
-/// Reads a checkpoint and deals its state to the tasks of the plan.
+/// Reads a checkpoint, and from it what is assigned to the tasks of the job with these vertices. Each state that is read is
+/// a step of the call.
 pub(crate) async fn load(
     location: Arc<dyn CompletedLocation>,
     origin: Origin,
     plan: &JobPlan,
+    vertices: &[JobVertex],
+    may_finish_early: bool,
+    call: &Call,
 ) -> Result<Loaded, JobError> {
     let pointer = location.pointer().clone();
+    call.step("its metadata");
     let metadata = read_metadata(&*location).await?;
     let mismatch = |problem: String| JobError::Mismatch { pointer: pointer.clone(), problem };
     let may_leave_out = match origin {
@@ -74,27 +94,66 @@ pub(crate) async fn load(
         Origin::Foreign { ignore_unclaimed } => ignore_unclaimed,
     };
     let is_foreign = matches!(origin, Origin::Foreign { .. } | Origin::Own { is_taken: true, .. });
-    let CheckpointMetadata { checkpoint, mut operators, .. } = metadata;
-    let mut states = BTreeMap::new();
-    for (vertex, id) in plan.vertices.iter().zip((0..).map(VertexId::new)) {
-        let Some(operator) = operators.remove(&vertex.name) else { continue };
-        check(vertex, &operator).map_err(mismatch)?;
-        let subtasks =
-            read(Location { completed: &*location, is_foreign }, vertex, operator, checkpoint).await?;
-        states.extend((0..).map(|subtask| TaskId { vertex: id, subtask }).zip(subtasks));
-    }
-    let has_state = |operator: &OperatorState| operator.subtasks.iter().any(|subtask| subtask.size() > 0);
-    let unclaimed = operators.into_iter().filter(|(_, operator)| has_state(operator));
-    let left_out: Vec<Name> = unclaimed.map(|(name, _)| name).collect();
-    if !left_out.is_empty() && !may_leave_out {
-        let names: Vec<_> = left_out.iter().map(Name::as_str).collect();
+    let CheckpointMetadata { checkpoint, kind, operators, mut hooks, .. } = metadata;
+    let unclaimed = if may_leave_out { UnclaimedState::LeaveOut } else { UnclaimedState::Refuse };
+    let assignment = assign(&operators, vertices, AssignmentOptions { unclaimed, may_finish_early })
+        .map_err(|source| JobError::Assignment { pointer: pointer.clone(), source })?;
+    let StateAssignment { vertices: assigned, mut left_out } = assignment;
+    let strangers: Vec<_> = hooks.extract_if(.., |name, _| !plan.hooks.contains(name)).collect();
+    if !strangers.is_empty() && !may_leave_out {
+        let names: Vec<_> = strangers.iter().map(|(name, _)| name.as_str()).collect();
         return Err(mismatch(format!(
-            "it holds state of operators that this job does not have: {}; give them their names back, or drop their \
-             state with execution.state-recovery.ignore-unclaimed-state",
+            "it holds state of hooks that this job does not have: {}; give them their names back, or drop their state with \
+             execution.state-recovery.ignore-unclaimed-state",
             names.join(", ")
         )));
     }
-    Ok(Loaded { states, left_out })
+    left_out.extend(strangers.into_iter().map(|(name, _)| name));
+    if let Some((vertex, _)) = vertices
+        .iter()
+        .zip(&assigned)
+        .find(|(_, assigned)| !(assigned.inputs.is_empty() && assigned.outputs.is_empty()))
+    {
+        return Err(mismatch(format!(
+            "there are records in the channels of operator {}, which this runtime cannot restore",
+            vertex.name
+        )));
+    }
+    let location = Location { completed: &*location, call, is_foreign };
+    let (mut states, mut coordinators) = (BTreeMap::new(), BTreeMap::new());
+    let mut max_parallelism = Vec::new();
+    for (vertex, id) in assigned.into_iter().zip((0..).map(VertexId::new)) {
+        max_parallelism.push(vertex.max_parallelism);
+        // This runtime has one operator in each vertex.
+        for OperatorAssignment { state, subtasks } in vertex.operators {
+            let Some((name, state)) = state.and_then(|name| operators.get_key_value(&name)) else { continue };
+            let has_coordinator =
+                plan.vertices.get(id.get() as usize).is_some_and(|vertex| vertex.has_coordinator);
+            match &state.coordinator {
+                Some(kept) if has_coordinator => {
+                    coordinators.insert(id, kept.clone());
+                }
+                Some(_) if !may_leave_out => {
+                    return Err(mismatch(format!(
+                        "operator {name} has no coordinator any more, and the checkpoint holds the state of one; give it back, \
+                         or drop its state with execution.state-recovery.ignore-unclaimed-state"
+                    )));
+                }
+                Some(_) | None => {}
+            }
+            let mut stored = Stored { location, name, state, keyed: BTreeMap::new(), lists: BTreeMap::new() };
+            let parallelism = u32::try_from(subtasks.len()).unwrap_or(u32::MAX);
+            for (subtask, assigned) in (0..).zip(subtasks) {
+                let range = key_group::range_of(subtask, parallelism, vertex.max_parallelism);
+                let state = stored.read(assigned, range, checkpoint).await?;
+                states.insert(TaskId { vertex: id, subtask }, state);
+            }
+        }
+    }
+    for task in plan.tasks() {
+        states.entry(task).or_insert_with(|| nothing_but(Some(checkpoint)));
+    }
+    Ok(Loaded { states, max_parallelism, left_out, hooks, coordinators, checkpoint, kind })
 }
 
 /// What a checkpoint consists of.
@@ -126,11 +185,17 @@ pub(crate) fn shared_files(
 #[derive(Clone, Copy)]
 struct Location<'a> {
     completed: &'a dyn CompletedLocation,
+    call: &'a Call,
     /// Whether it was not written by this job into its own directory.
     is_foreign: bool,
 }
 
 impl Location<'_> {
+    async fn read(&self, operator: &Name, handle: &StateHandle) -> Result<Bytes, StorageError> {
+        self.call.step(format!("state of operator {operator}"));
+        self.completed.read(handle).await
+    }
+
     /// The part under the name that later checkpoints have for its file, where they can have one. It is the name that
     /// [`shared_files`] has for it.
     fn seen_from_here(&self, part: &IncrementalPart) -> IncrementalPart {
@@ -146,111 +211,130 @@ impl Location<'_> {
     }
 }
 
-/// Whether the state of an operator can go into a vertex.
-fn check(vertex: &VertexPlan, operator: &OperatorState) -> Result<(), String> {
-    let VertexPlan { name, parallelism, max_parallelism, .. } = vertex;
-    if operator.max_parallelism != *max_parallelism {
-        return Err(format!(
-            "operator {name} was written with max parallelism {} and now has {max_parallelism}",
-            operator.max_parallelism
-        ));
-    }
-    let has_channels =
-        |task: &TaskSnapshot| !task.input_channels.is_empty() || !task.output_channels.is_empty();
-    if operator.subtasks.iter().any(has_channels) {
-        return Err(format!(
-            "operator {name} has records in its channels, which this runtime cannot restore"
-        ));
-    }
-    let finished = operator.subtasks.iter().filter(|subtask| subtask.finished).count();
-    let rescaled = operator.subtasks.len() as u64 != u64::from(*parallelism);
-    if rescaled && !vertex.is_source && finished > 0 && finished < operator.subtasks.len() {
-        return Err(format!(
-            "operator {name} was finished in {finished} of {} subtasks; restore it with that parallelism",
-            operator.subtasks.len()
-        ));
-    }
-    Ok(())
+/// State of one operator, read as far as somebody has asked for it.
+struct Stored<'a> {
+    location: Location<'a>,
+    name: &'a Name,
+    state: &'a OperatorState,
+    /// By the subtask that it was the state of.
+    keyed: BTreeMap<u32, Keyed>,
+    /// Also by the name of the list.
+    lists: BTreeMap<(u32, Redistribution, Name), Vec<Bytes>>,
 }
 
-async fn read(
-    location: Location<'_>,
-    vertex: &VertexPlan,
-    operator: OperatorState,
-    checkpoint: CheckpointId,
-) -> Result<Vec<TaskState>, JobError> {
-    let of_operator = |source| JobError::State {
-        pointer: location.completed.pointer().clone(),
-        operator: vertex.name.clone(),
-        source,
-    };
-    let mut keyed: Vec<(KeyGroupRange, Bytes)> = Vec::new();
-    let mut bases = Vec::new();
-    let mut lists = Vec::new();
-    let old_parallelism = operator.subtasks.len();
-    for subtask in &operator.subtasks {
-        match &subtask.keyed {
-            None => {}
-            Some(KeyedHandle { range, state: KeyedState::Full(handle) }) => {
-                keyed.push((*range, location.completed.read(handle).await?));
+/// Keyed state of one old subtask.
+enum Keyed {
+    Whole(Bytes),
+    /// The record of each group that holds anything, and the state as something to build on.
+    Groups(Vec<(u16, Bytes)>, KeyedBase),
+}
+
+impl<'a> Stored<'a> {
+    /// What one new subtask, with these key groups, begins with.
+    async fn read(
+        &mut self,
+        assigned: SubtaskAssignment,
+        range: KeyGroupRange,
+        checkpoint: CheckpointId,
+    ) -> Result<TaskState, JobError> {
+        let SubtaskAssignment { keyed, lists, finished } = assigned;
+        let mut state = TaskState { finished, ..nothing_but(Some(checkpoint)) };
+        for KeyGroupRun { subtask, groups } in &keyed {
+            match self.keyed(*subtask).await? {
+                None => {}
+                Some(Keyed::Whole(bytes)) => state.restored.keyed.push(bytes.clone()),
+                Some(Keyed::Groups(records, base)) => {
+                    let wanted = records.iter().filter(|(group, _)| groups.contains(*group));
+                    state.restored.keyed.extend(wanted.map(|(_, record)| record.clone()));
+                    if base.range() == range {
+                        state.base = Some(base.clone());
+                    }
+                }
             }
-            Some(KeyedHandle { range, state: KeyedState::Incremental(incremental) }) => {
+        }
+        for ListAssignment { name, redistribution, runs } in lists {
+            let elements = match name.as_str() {
+                ELEMENTS => &mut state.restored.elements,
+                _ => state.restored.lists.entry(name.clone()).or_default(),
+            };
+            for ElementRun { subtask, elements: run } in runs.iter() {
+                let list = self.list(*subtask, redistribution, &name).await?;
+                let run = usize::try_from(run.start).ok().zip(usize::try_from(run.end).ok());
+                elements
+                    .extend(run.and_then(|(start, end)| list.get(start..end)).unwrap_or_default().to_vec());
+            }
+        }
+        Ok(state)
+    }
+
+    async fn keyed(&mut self, subtask: u32) -> Result<Option<&Keyed>, JobError> {
+        let Some(KeyedHandle { range, state }) =
+            self.snapshot(subtask).and_then(|snapshot| snapshot.keyed.as_ref())
+        else {
+            return Ok(None);
+        };
+        let slot = match self.keyed.entry(subtask) {
+            Entry::Occupied(known) => return Ok(Some(known.into_mut())),
+            Entry::Vacant(slot) => slot,
+        };
+        let read = match state {
+            KeyedState::Full(handle) => Keyed::Whole(self.location.read(self.name, handle).await?),
+            KeyedState::Incremental(incremental) => {
                 let mut parts = Vec::new();
                 for part in &incremental.parts {
-                    parts.push((location.seen_from_here(part), location.completed.read(&part.handle).await?));
+                    let bytes = self.location.read(self.name, &part.handle).await?;
+                    parts.push((self.location.seen_from_here(part), bytes));
                 }
-                let (base, records) =
-                    KeyedBase::read(*range, operator.max_parallelism, parts).map_err(of_operator)?;
-                bases.push(base);
-                let of_group = |group| KeyGroupRange { start: group, end: group };
-                keyed.extend(records.into_iter().map(|(group, record)| (of_group(group), record)));
+                let (base, records) = KeyedBase::read(*range, self.state.max_parallelism, parts)
+                    .map_err(|source| refused(self.location, self.name, source))?;
+                Keyed::Groups(records, base)
             }
-        }
-        let mut list_elements = Vec::new();
-        for list in &subtask.operator {
-            if list.redistribution != Redistribution::Split {
-                let problem = format!(
-                    "operator {} has state {} that is dealt otherwise than as a list, which its operator cannot take",
-                    vertex.name, list.name
-                );
-                return Err(JobError::Mismatch { pointer: location.completed.pointer().clone(), problem });
-            }
-            let bytes = location.completed.read(&list.handle).await?;
-            list_elements.extend(elements::decode(&bytes).map_err(of_operator)?);
-        }
-        lists.push(list_elements);
+        };
+        Ok(Some(slot.insert(read)))
     }
-    let parallelism = vertex.parallelism;
-    let all_finished = operator.subtasks.iter().all(|subtask| subtask.finished);
-    let finished = |subtask: usize| {
-        if old_parallelism as u64 == u64::from(parallelism) {
-            operator.subtasks.get(subtask).is_some_and(|subtask| subtask.finished)
-        } else {
-            all_finished
-        }
-    };
-    let lists = elements::redistribute(lists, usize::try_from(parallelism).unwrap_or(usize::MAX));
-    let states = (0..parallelism).zip(lists).enumerate().map(|(index, (subtask, elements))| {
-        let range = key_group::range_of(subtask, parallelism, vertex.max_parallelism);
-        let parts = keyed.iter().filter(|(part, _)| part.intersects(range)).map(|(_, bytes)| bytes.clone());
-        let restored = Restored { checkpoint: Some(checkpoint), keyed: parts.collect(), elements };
-        let base = bases.iter().find(|base| base.range() == range).cloned();
-        TaskState { restored, finished: finished(index), base }
-    });
-    Ok(states.collect())
+
+    /// The elements of a list that one old subtask had.
+    async fn list(
+        &mut self,
+        subtask: u32,
+        redistribution: Redistribution,
+        name: &Name,
+    ) -> Result<&[Bytes], JobError> {
+        let lists = self.snapshot(subtask).map_or(&[][..], |snapshot| &snapshot.operator);
+        let is_wanted = |list: &&OperatorHandle| list.name == *name && list.redistribution == redistribution;
+        let Some(OperatorHandle { elements: expected, handle, .. }) = lists.iter().find(is_wanted) else {
+            return Ok(&[]);
+        };
+        let slot = match self.lists.entry((subtask, redistribution, name.clone())) {
+            Entry::Occupied(known) => return Ok(known.into_mut()),
+            Entry::Vacant(slot) => slot,
+        };
+        let bytes = self.location.read(self.name, handle).await?;
+        let elements = elements::decode_all(name, *expected, &bytes);
+        let elements = elements.map_err(|source| refused(self.location, self.name, source))?;
+        Ok(slot.insert(elements))
+    }
+
+    fn snapshot(&self, subtask: u32) -> Option<&'a TaskSnapshot> {
+        usize::try_from(subtask).ok().and_then(|subtask| self.state.subtasks.get(subtask))
+    }
 }
 
-/// Tasks whose vertex had no state in the checkpoint still know that they are restored.
+fn refused(location: Location<'_>, operator: &Name, source: StateError) -> JobError {
+    JobError::State { pointer: location.completed.pointer().clone(), operator: operator.clone(), source }
+}
+
+/// What a task begins with. One that the checkpoint has nothing of still knows that it is restored.
 pub(crate) fn state_of(
     states: &mut BTreeMap<TaskId, TaskState>,
     task: TaskId,
     checkpoint: Option<CheckpointId>,
 ) -> TaskState {
-    states.remove(&task).unwrap_or_else(|| TaskState {
-        restored: Restored { checkpoint, ..Restored::default() },
-        finished: false,
-        base: None,
-    })
+    states.remove(&task).unwrap_or_else(|| nothing_but(checkpoint))
+}
+
+fn nothing_but(checkpoint: Option<CheckpointId>) -> TaskState {
+    TaskState { restored: Restored { checkpoint, ..Restored::default() }, finished: false, base: None }
 }
 
 /// The name by which people know a task.

@@ -1,7 +1,14 @@
 //! What the drivers owe the machines: nothing hangs, nothing is swallowed. Whole jobs are tested in `tests/`.
 
+mod gate;
+mod hanging;
+mod levels;
+mod parties;
+mod reports;
+mod stopping;
 mod storage;
 
+use crate::backlog::{Backlog, SourceBacklog};
 use crate::control::{Control, Message};
 use crate::gate::Element;
 use crate::offload::Offload;
@@ -31,6 +38,10 @@ struct Scripted<F> {
 }
 
 impl<F: Send + 'static> Stateful for Scripted<F> {
+    fn snapshot(&mut self, _: CheckpointId) -> TaskResult<Snapshot> {
+        Snapshot::new().with_element(&7_u64)
+    }
+
     fn notify_complete(&mut self, checkpoint: CheckpointId) -> TaskResult<()> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(checkpoint);
         Ok(())
@@ -53,9 +64,15 @@ struct Rig {
 }
 
 fn rig() -> Rig {
+    rig_with(0)
+}
+
+/// The same for a task with so many inputs.
+fn rig_with(inputs: usize) -> Rig {
     let (sender, behind) = mpsc::channel(8);
     let (control, receiver) = mpsc::unbounded_channel();
     let (coordinator, inbox) = mpsc::unbounded_channel();
+    let backlog = SourceBacklog::new(VertexId::new(0), coordinator.clone());
     let task = Task {
         id: TaskId { vertex: VertexId::new(0), subtask: 0 },
         context: TaskContext {
@@ -66,7 +83,7 @@ fn rig() -> Rig {
             max_parallelism: 128,
             attempt: Attempt::new(0),
         },
-        machine: TaskMachine::new(0, BarrierPolicy::Align, None),
+        machine: TaskMachine::new(inputs, BarrierPolicy::Align, None),
         output: Output::new(vec![Edge::new(Exchange::single(), 128, vec![sender])]),
         control: receiver,
         coordinator,
@@ -75,9 +92,12 @@ fn rig() -> Rig {
         observer: Arc::new(|_| {}),
         captures: JoinSet::new(),
         prepared: None,
-        cancellations: BTreeMap::new(),
+        under_way: BTreeMap::new(),
+        alignments: BTreeMap::new(),
         history: None,
         finished: false,
+        stopped: false,
+        backlog: Backlog::new(0, &backlog),
     };
     Rig { task, control, inbox, behind }
 }
@@ -98,7 +118,7 @@ async fn a_task_at_its_end_outlives_those_behind_it_and_still_commits() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let source = Scripted { read: || Ok(SourceStatus::End), told: Arc::clone(&told) };
     let running = tokio::spawn(task.run_source(Box::new(source), Restored::default()));
-    while !matches!(behind.recv().await, Some(Element::EndOfData)) {}
+    while !matches!(behind.recv().await, Some(Element::EndOfData { .. })) {}
     drop(behind);
     for message in
         [Control::Trigger(barrier(2)), Control::NotifyComplete(CheckpointId::new(1)), Control::Close]
@@ -141,7 +161,10 @@ async fn a_source_that_waits_is_not_kept_waiting_by_messages() {
         control.send(Control::NotifyAborted { checkpoint, latest_complete: None }).unwrap();
         tokio::time::advance(Duration::from_millis(600)).await;
     }
-    assert!(matches!(behind.try_recv(), Ok(Element::EndOfData)), "it did not read again in 5.4 seconds");
+    assert!(
+        matches!(behind.try_recv(), Ok(Element::EndOfData { .. })),
+        "it did not read again in 5.4 seconds"
+    );
 }
 
 /// Checkpoints every 10 ms.

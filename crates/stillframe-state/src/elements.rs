@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stillframe_metadata::frame::{self, RecordKind};
+use stillframe_model::Name;
 
 /// A list of elements as bytes.
 ///
@@ -21,6 +22,18 @@ pub fn encode(elements: &[Bytes]) -> Result<Vec<u8>, StateError> {
 /// If the bytes are damaged.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Bytes>, StateError> {
     frame::open(RecordKind::OperatorState, bytes).map_err(|source| StateError::Format { state: LIST, source })
+}
+
+/// The elements of a list, if it has as many as its handle says. Which of them go to whom was decided by that number.
+///
+/// # Errors
+/// If the bytes are damaged, or hold another number of elements.
+pub fn decode_all(list: &Name, expected: u32, bytes: &[u8]) -> Result<Vec<Bytes>, StateError> {
+    let elements = decode(bytes)?;
+    match u32::try_from(elements.len()) {
+        Ok(found) if found == expected => Ok(elements),
+        _ => Err(StateError::Elements { list: list.clone(), found: elements.len(), expected }),
+    }
 }
 
 /// One value as an element.
@@ -40,21 +53,6 @@ pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> 
     frame::open(RecordKind::Value, bytes).map_err(|source| StateError::Format { state: ELEMENT, source })
 }
 
-/// Deals the elements of the old subtasks to new ones: in their order, in runs whose lengths differ by one at most.
-/// With as many new subtasks as old ones, everybody keeps what it had.
-#[must_use]
-pub fn redistribute(old: Vec<Vec<Bytes>>, parallelism: usize) -> Vec<Vec<Bytes>> {
-    if old.len() == parallelism || parallelism == 0 {
-        return old;
-    }
-    let total: usize = old.iter().map(Vec::len).sum();
-    let (each, more) = (total / parallelism, total % parallelism);
-    let mut elements = old.into_iter().flatten();
-    (0..parallelism)
-        .map(|subtask| elements.by_ref().take(each + usize::from(subtask < more)).collect())
-        .collect()
-}
-
 const LIST: &str = "operator state";
 const ELEMENT: &str = "an element of operator state";
 
@@ -71,22 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn elements_are_dealt_in_order_and_evenly() {
-        let deal = |old: &[&[u8]], parallelism| -> Vec<Vec<u8>> {
-            let old =
-                old.iter().map(|list| list.iter().map(|byte| Bytes::from(vec![*byte])).collect()).collect();
-            redistribute(old, parallelism)
-                .iter()
-                .map(|list| list.iter().map(|element| element[0]).collect())
-                .collect()
-        };
-        assert_eq!(
-            deal(&[&[1, 2, 3], &[]], 2),
-            [vec![1, 2, 3], vec![]],
-            "the same parallelism keeps everything in place"
-        );
-        assert_eq!(deal(&[&[1, 2, 3], &[4, 5]], 3), [vec![1, 2], vec![3, 4], vec![5]]);
-        assert_eq!(deal(&[&[1], &[2], &[3]], 1), [vec![1, 2, 3]]);
-        assert_eq!(deal(&[&[1]], 3), [vec![1], vec![], vec![]]);
+    fn a_list_has_as_many_elements_as_its_handle_says() {
+        let (list, elements) = (Name::new("list").unwrap(), vec![Bytes::new(); 3]);
+        let bytes = encode(&elements).unwrap();
+        assert_eq!(decode_all(&list, 3, &bytes), Ok(elements));
+        for expected in [0, 2, 4] {
+            let list = list.clone();
+            let error = StateError::Elements { list: list.clone(), found: 3, expected };
+            assert_eq!(decode_all(&list, expected, &bytes), Err(error));
+        }
     }
 }

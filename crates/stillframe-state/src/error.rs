@@ -33,6 +33,16 @@ pub enum StateError {
         /// Where it belongs.
         expected: u16,
     },
+    /// A list of operator state is not the one that its handle speaks of.
+    #[error("list {list} of operator state has {found} elements, and should have {expected}")]
+    Elements {
+        /// Its name.
+        list: Name,
+        /// How many elements there are.
+        found: usize,
+        /// How many there should be.
+        expected: u32,
+    },
     /// A part of incremental state is not what was written, or not what the other parts say of it.
     #[error("part {part} of keyed state {problem}")]
     Part {

@@ -4,11 +4,13 @@
 //!   what the task changes afterwards is copied first, and only that.
 //! - [`KeyedSnapshot::increment`] is what has to be written of it when an earlier checkpoint has the rest. [`KeyedHistory`]
 //!   knows which one that may be, and [`KeyedBase`] what is where.
-//! - [`elements`] holds operator state: a list whose elements may be dealt to other subtasks.
+//! - [`elements`] holds operator state: lists of elements that other subtasks may take over.
+//! - [`assignment`] says which subtask of a restored job reads which state, whatever the parallelism was before.
 //! - [`key_group`] says which subtask a key belongs to, with Flink's arithmetic.
 //!
 //! Everything is plain memory. Where the bytes go is the business of a storage.
 
+pub mod assignment;
 mod base;
 pub mod elements;
 mod error;

@@ -34,13 +34,14 @@ pub(crate) fn metadata(
         state: KeyedState::Incremental(IncrementalHandle { parts }),
     });
     let snapshot = TaskSnapshot { keyed, ..TaskSnapshot::default() };
-    let operator = OperatorState { max_parallelism: 128, subtasks: vec![snapshot] };
+    let operator = OperatorState { max_parallelism: 128, subtasks: vec![snapshot], coordinator: None };
     CheckpointMetadata {
         job,
         checkpoint,
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(1),
         operators: [(name("conformance".to_owned()), operator)].into(),
+        hooks: [].into(),
     }
 }
 

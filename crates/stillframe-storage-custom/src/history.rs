@@ -303,7 +303,8 @@ mod tests {
     const TWO: CheckpointId = CheckpointId::new(2);
 
     fn claim(retained: &[CheckpointId]) -> Claim {
-        Claim { retained: retained.to_vec(), next: CheckpointId::new(9), ended: None, left: vec![] }
+        let next = CheckpointId::new(9);
+        Claim { retained: retained.to_vec(), taken: Default::default(), next, ended: None, left: vec![] }
     }
 
     fn error(kind: ErrorKind) -> StorageError {

@@ -103,6 +103,7 @@ fn metadata(checkpoint: CheckpointId) -> Bytes {
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(0),
         operators: BTreeMap::new(),
+        hooks: BTreeMap::new(),
     };
     stillframe_metadata::encode(&metadata).unwrap().into()
 }

@@ -67,13 +67,14 @@ fn write_one(access: &dyn StorageAccess, scope: StateScope) -> Result<(StateHand
     let keyed =
         KeyedHandle { range: KeyGroupRange { start: 0, end: 7 }, state: KeyedState::Full(handle.clone()) };
     let snapshot = TaskSnapshot { keyed: Some(keyed), ..TaskSnapshot::default() };
-    let operator = OperatorState { max_parallelism: 8, subtasks: vec![snapshot] };
+    let operator = OperatorState { max_parallelism: 8, subtasks: vec![snapshot], coordinator: None };
     let metadata = CheckpointMetadata {
         job: JOB,
         checkpoint: ONE,
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(1),
         operators: [(Name::new("sum").unwrap(), operator)].into(),
+        hooks: [].into(),
     };
     Ok((handle, stillframe_metadata::encode(&metadata).unwrap().into()))
 }

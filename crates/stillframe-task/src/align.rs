@@ -11,6 +11,8 @@ use stillframe_model::{Barrier, CheckpointId, FailureReason};
 /// What an aligner concludes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
+    /// One more input has reached the barrier, and others have not.
+    Aligning { checkpoint: CheckpointId, arrived: usize, of: usize },
     /// All inputs have reached the barrier: take the checkpoint now.
     Checkpoint(Barrier),
     /// This checkpoint cannot be taken here any more.

@@ -3,7 +3,9 @@
 use crate::{Effect, Ignored};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use stillframe_model::{Barrier, CheckpointId, FailureReason, TaskSnapshot};
+use stillframe_model::{
+    Barrier, CheckpointId, CheckpointKind, FailureReason, PostCheckpointAction, SavepointKind, TaskSnapshot,
+};
 
 /// How many aborted checkpoints are remembered until their barriers come.
 const MAX_REMEMBERED: usize = 16;
@@ -14,6 +16,10 @@ pub(crate) struct Subtask {
     last: Option<CheckpointId>,
     /// The newest checkpoint that the operator was told is complete.
     notified: Option<CheckpointId>,
+    /// The newest of which it was told that it was replaced.
+    subsumed: Option<CheckpointId>,
+    /// The savepoint that the task has stopped for.
+    stopped: Option<CheckpointId>,
     /// Captured, not yet durable.
     capturing: BTreeSet<CheckpointId>,
     /// Aborted by the coordinator before their barriers came.
@@ -22,7 +28,14 @@ pub(crate) struct Subtask {
 
 impl Subtask {
     pub(crate) fn new(restored: Option<CheckpointId>) -> Self {
-        Self { last: restored, notified: restored, capturing: BTreeSet::new(), aborted: BTreeSet::new() }
+        Self {
+            last: restored,
+            notified: restored,
+            subsumed: None,
+            stopped: None,
+            capturing: BTreeSet::new(),
+            aborted: BTreeSet::new(),
+        }
     }
 
     /// All inputs have reached the barrier. It goes on before the own state is captured, so that the tasks behind this
@@ -39,6 +52,12 @@ impl Subtask {
             return effects.push(Effect::ForwardCancel(checkpoint));
         }
         self.capturing.insert(checkpoint);
+        if let CheckpointKind::Savepoint(SavepointKind { action, .. }) = barrier.kind
+            && action != PostCheckpointAction::None
+        {
+            self.stopped = Some(checkpoint);
+            effects.push(Effect::Stop { drain: action == PostCheckpointAction::Terminate });
+        }
         effects.push(Effect::Forward(barrier.clone()));
         effects.push(Effect::Capture(barrier));
     }
@@ -73,6 +92,15 @@ impl Subtask {
         });
     }
 
+    /// The task is about to fail. Whoever asked for the checkpoint should hear that it was the reason.
+    pub(crate) fn not_captured(&mut self, checkpoint: CheckpointId, effects: &mut Vec<Effect>) {
+        if self.capturing.remove(&checkpoint) {
+            effects.push(Effect::Decline { checkpoint, reason: FailureReason::TaskFailure });
+        } else {
+            effects.push(Effect::Ignored(Ignored::Obsolete(checkpoint)));
+        }
+    }
+
     pub(crate) fn complete(&mut self, checkpoint: CheckpointId, effects: &mut Vec<Effect>) {
         if self.notified >= Some(checkpoint) {
             return effects.push(Effect::Ignored(Ignored::AlreadyNotified(checkpoint)));
@@ -100,5 +128,17 @@ impl Subtask {
             }
         }
         effects.push(Effect::Aborted(checkpoint));
+        // Its output has stopped where the savepoint would have been; it cannot go on as if nothing had happened.
+        if self.stopped == Some(checkpoint) {
+            effects.push(Effect::Fail(checkpoint));
+        }
+    }
+
+    pub(crate) fn subsumed(&mut self, checkpoint: CheckpointId, effects: &mut Vec<Effect>) {
+        if self.subsumed >= Some(checkpoint) {
+            return effects.push(Effect::Ignored(Ignored::AlreadyNotified(checkpoint)));
+        }
+        self.subsumed = Some(checkpoint);
+        effects.push(Effect::Subsumed(checkpoint));
     }
 }

@@ -1,6 +1,8 @@
 //! The task machine stepped by hand, and against a specification.
 
 mod cut;
+mod ending;
+mod stopping;
 
 use crate::*;
 use alloc::vec::Vec;
@@ -22,6 +24,10 @@ fn barrier(number: u64) -> Barrier {
 
 fn arrives(task: &mut TaskMachine, channel: usize, number: u64) -> Vec<Effect> {
     task.handle(Event::Barrier { channel, barrier: barrier(number) })
+}
+
+fn waits(number: u64, arrived: u32, of: u32) -> [Effect; 1] {
+    [Effect::Aligning { checkpoint: id(number), arrived, of }]
 }
 
 fn taken(number: u64) -> [Effect; 2] {
@@ -51,11 +57,13 @@ fn gates(task: &TaskMachine, channels: usize) -> Vec<Gate> {
 #[test]
 fn a_newer_barrier_ends_an_alignment() {
     let mut task = aligned(3);
-    assert_eq!(arrives(&mut task, 0, 1), []);
-    assert_eq!(arrives(&mut task, 1, 2), given_up(1, FailureReason::CheckpointDeclinedSubsumed));
+    assert_eq!(arrives(&mut task, 0, 1), waits(1, 1, 3));
+    let [declined, aborted, cancel] = given_up(1, FailureReason::CheckpointDeclinedSubsumed);
+    let [waits_for_others] = waits(2, 1, 3);
+    assert_eq!(arrives(&mut task, 1, 2), [declined, aborted, cancel, waits_for_others]);
     assert_eq!(gates(&task, 3), [Gate::Open, Gate::Blocked, Gate::Open]);
     assert_eq!(arrives(&mut task, 2, 1), [Effect::Ignored(Ignored::Obsolete(id(1)))]);
-    assert_eq!(arrives(&mut task, 0, 2), []);
+    assert_eq!(arrives(&mut task, 0, 2), waits(2, 2, 3));
     assert_eq!(arrives(&mut task, 2, 2), taken(2));
     assert_eq!(gates(&task, 3), [Gate::Open; 3]);
 }
@@ -63,7 +71,7 @@ fn a_newer_barrier_ends_an_alignment() {
 #[test]
 fn a_cancel_marker_ends_an_alignment_and_is_passed_on_once() {
     let mut task = aligned(2);
-    assert_eq!(arrives(&mut task, 0, 1), []);
+    assert_eq!(arrives(&mut task, 0, 1), waits(1, 1, 2));
     let cancel = |channel| Event::CancelMarker { channel, checkpoint: id(1) };
     assert_eq!(task.handle(cancel(1)), given_up(1, FailureReason::CheckpointDeclinedOnCancellationBarrier));
     assert_eq!(gates(&task, 2), [Gate::Open; 2]);
@@ -82,12 +90,12 @@ fn a_cancel_marker_that_comes_first_leaves_nothing_blocked() {
 #[test]
 fn an_ended_input_counts_as_aligned() {
     let mut task = aligned(2);
-    assert_eq!(arrives(&mut task, 0, 1), []);
+    assert_eq!(arrives(&mut task, 0, 1), waits(1, 1, 2));
     assert_eq!(task.handle(Event::EndOfInput { channel: 1 }), taken(1));
     assert_eq!(arrives(&mut task, 0, 2), taken(2));
 
     let mut task = tracking(2);
-    assert_eq!(arrives(&mut task, 0, 1), []);
+    assert_eq!(arrives(&mut task, 0, 1), waits(1, 1, 2));
     assert_eq!(task.handle(Event::EndOfInput { channel: 1 }), taken(1));
     assert_eq!(arrives(&mut task, 0, 2), taken(2));
 }
@@ -95,8 +103,8 @@ fn an_ended_input_counts_as_aligned() {
 #[test]
 fn at_least_once_counts_and_never_blocks() {
     let mut task = tracking(2);
-    assert_eq!(arrives(&mut task, 0, 1), []);
-    assert_eq!(arrives(&mut task, 0, 2), []);
+    assert_eq!(arrives(&mut task, 0, 1), waits(1, 1, 2));
+    assert_eq!(arrives(&mut task, 0, 2), waits(2, 1, 2));
     assert_eq!(gates(&task, 2), [Gate::Open; 2]);
     assert_eq!(arrives(&mut task, 1, 2), taken(2), "the older one is dropped with it");
     assert_eq!(arrives(&mut task, 1, 1), [Effect::Ignored(Ignored::Obsolete(id(1)))]);
@@ -105,7 +113,7 @@ fn at_least_once_counts_and_never_blocks() {
 #[test]
 fn at_least_once_gives_up_a_cancelled_checkpoint_once() {
     let mut task = tracking(2);
-    assert_eq!(arrives(&mut task, 0, 3), []);
+    assert_eq!(arrives(&mut task, 0, 3), waits(3, 1, 2));
     let reason = FailureReason::CheckpointDeclinedOnCancellationBarrier;
     assert_eq!(task.handle(Event::CancelMarker { channel: 1, checkpoint: id(3) }), given_up(3, reason));
     assert_eq!(task.handle(Event::CancelMarker { channel: 0, checkpoint: id(4) }), given_up(4, reason));

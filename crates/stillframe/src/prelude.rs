@@ -4,7 +4,7 @@ pub use core::time::Duration;
 #[doc(no_inline)]
 pub use stillframe_config::{CheckpointConfig, CheckpointingMode, ExternalizedCheckpointRetention};
 #[doc(no_inline)]
-pub use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer};
+pub use stillframe_model::{CheckpointId, JobId, JobStatus, Pointer, SavepointFormat};
 #[cfg(feature = "runtime")]
 #[doc(no_inline)]
 pub use stillframe_runtime::{

@@ -1,5 +1,6 @@
 //! Checkpoints that share files: which are written, which are referred to, and when they go.
 
+mod formats;
 mod restored;
 mod table;
 
@@ -105,7 +106,10 @@ async fn a_savepoint_shares_nothing_and_is_not_built_on() {
     let first = table.checkpoint(&handle, directory.path()).await;
     table.set(5..6, 2).await;
     let target = directory.path().join("mine").to_str().expect("UTF-8").to_owned();
-    let savepoint = handle.trigger_savepoint(Some(target)).await.expect("nothing is in its way");
+    let savepoint = handle
+        .trigger_savepoint(Some(target), SavepointFormat::Canonical)
+        .await
+        .expect("nothing is in its way");
     let savepoint = table.taken(&savepoint.pointer, directory.path()).await;
     assert_eq!((savepoint.parts.len(), savepoint.whole), (0, 2), "{savepoint:?}");
     // The change is in the savepoint, which may be gone tomorrow.

@@ -4,8 +4,9 @@
 //! writes into a [ledger](ledger). Nothing sleeps; a test waits until something was seen, or holds it with a [brake](brake).
 
 mod alignment;
-mod brake;
+pub(crate) mod brake;
 mod durability;
+mod finishing;
 mod ledger;
 mod lifecycle;
 mod newest;
@@ -15,9 +16,10 @@ mod publication;
 mod readback;
 mod recovery;
 mod retention;
-mod rig;
+pub(crate) mod rig;
 mod savepoints;
 mod settings;
-mod steered;
+pub(crate) mod steered;
+mod stopping;
 mod sums;
 mod watch;

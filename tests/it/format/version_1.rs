@@ -7,12 +7,13 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
+use stillframe::metadata::frame::{self, RecordKind};
 use stillframe::metadata::{decode, encode};
 use stillframe::model::{
     ChannelHandle, CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, IncrementalHandle,
     IncrementalPart, JobId, JobStatus, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle,
-    OperatorState, PartOrigin, Redistribution, SegmentHandle, StateDirectory, StateFile, StateHandle,
-    TaskSnapshot, UnixMillis,
+    OperatorState, PartOrigin, PostCheckpointAction, Redistribution, SavepointFormat, SavepointKind,
+    SegmentHandle, StateDirectory, StateFile, StateHandle, TaskSnapshot, UnixMillis,
 };
 use stillframe::state::{self, elements};
 use stillframe::storage_directory::register::{Entry, Marker, Retained, Root};
@@ -96,8 +97,9 @@ pub(super) fn example() -> CheckpointMetadata {
         triggered_at: UnixMillis(1_700_000_000_000),
         operators: BTreeMap::from([(
             name("totals"),
-            OperatorState { max_parallelism: 128, subtasks: vec![first, second] },
+            OperatorState { max_parallelism: 128, subtasks: vec![first, second], coordinator: None },
         )]),
+        hooks: BTreeMap::new(),
     }
 }
 
@@ -155,18 +157,47 @@ fn everything() -> CheckpointMetadata {
     metadata.kind = CheckpointKind::FullCheckpoint;
     metadata.checkpoint = CheckpointId::new(1 << 32);
     metadata.operators.extend([
-        (
-            name("join-000102030405060708090a0b0c0d0e0f"),
-            OperatorState { max_parallelism: 32_768, subtasks: vec![first, second] },
-        ),
-        (name("source"), OperatorState { max_parallelism: 1, subtasks: vec![done] }),
-        (name("void"), OperatorState { max_parallelism: 4, subtasks: vec![TaskSnapshot::default(); 4] }),
+        (name("join-000102030405060708090a0b0c0d0e0f"), uncoordinated(32_768, vec![first, second])),
+        (name("source"), uncoordinated(1, vec![done])),
+        (name("void"), uncoordinated(4, vec![TaskSnapshot::default(); 4])),
     ]);
     metadata
 }
 
+/// Without a coordinator.
+fn uncoordinated(max_parallelism: u16, subtasks: Vec<TaskSnapshot>) -> OperatorState {
+    OperatorState { max_parallelism, subtasks, coordinator: None }
+}
+
+/// Coordinators and hooks, of which some have nothing in their state.
+fn coordinated() -> CheckpointMetadata {
+    let operator = |coordinator: Option<&'static [u8]>| OperatorState {
+        coordinator: coordinator.map(Bytes::from_static),
+        ..uncoordinated(1, vec![TaskSnapshot::default()])
+    };
+    let hook = |text: &str, state: &'static [u8]| (name(text), Bytes::from_static(state));
+    CheckpointMetadata {
+        kind: CheckpointKind::Savepoint(SavepointKind {
+            format: SavepointFormat::Native,
+            action: PostCheckpointAction::Suspend,
+        }),
+        operators: BTreeMap::from([
+            (name("airports"), operator(Some(b""))),
+            (name("flights"), operator(Some(b"0 to 7 are assigned"))),
+            (name("sums"), operator(None)),
+            (name("table"), operator(Some(&[7; 251]))),
+        ]),
+        hooks: BTreeMap::from([
+            hook("00112233445566778899aabbccddeeff", b"\0\xff"),
+            hook("empty", b""),
+            hook("offsets", b"17"),
+        ]),
+        ..example()
+    }
+}
+
 fn savepoint() -> CheckpointMetadata {
-    CheckpointMetadata { kind: CheckpointKind::Savepoint, operators: BTreeMap::new(), ..example() }
+    CheckpointMetadata { kind: CheckpointKind::SAVEPOINT, operators: BTreeMap::new(), ..example() }
 }
 
 fn entry() -> Entry {
@@ -228,6 +259,32 @@ fn metadata_of_version_1_is_read() {
     check(everything_there_is, &everything(), decode(everything_there_is), encode(&everything()));
     let savepoint_of_nothing = include_bytes!("metadata-1-savepoint.bin");
     check(savepoint_of_nothing, &savepoint(), decode(savepoint_of_nothing), encode(&savepoint()));
+    let with_coordinators = include_bytes!("metadata-1-coordinators.bin");
+    check(with_coordinators, &coordinated(), decode(with_coordinators), encode(&coordinated()));
+}
+
+#[test]
+fn each_kind_of_version_1_is_read() {
+    let savepoint_of = |format, action| CheckpointKind::Savepoint(SavepointKind { format, action });
+    let kinds = [
+        CheckpointKind::Checkpoint,
+        CheckpointKind::FullCheckpoint,
+        savepoint_of(SavepointFormat::Canonical, PostCheckpointAction::None),
+        savepoint_of(SavepointFormat::Canonical, PostCheckpointAction::Suspend),
+        savepoint_of(SavepointFormat::Canonical, PostCheckpointAction::Terminate),
+        savepoint_of(SavepointFormat::Native, PostCheckpointAction::None),
+        savepoint_of(SavepointFormat::Native, PostCheckpointAction::Suspend),
+        savepoint_of(SavepointFormat::Native, PostCheckpointAction::Terminate),
+    ];
+    let file = include_bytes!("metadata-1-savepoint.bin");
+    let body = frame::open_body(RecordKind::CheckpointMetadata, file).expect("a record");
+    for (number, kind) in (0..).zip(kinds) {
+        // Behind the job and the number of the checkpoint.
+        let body = [&body[..17], &[number], &body[18..]].concat();
+        let file = frame::seal_body(RecordKind::CheckpointMetadata, &body).expect("a small record");
+        let value = CheckpointMetadata { kind, ..savepoint() };
+        check(&file, &value, decode(&file), encode(&value));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! doctored in turn, and what nobody understands is added.
 
 use super::conversion;
+use super::decider;
 use super::difference::Difference;
 use super::oracle::{FILES, Oracle};
 use super::tally::{Outcome, Verdict};
@@ -119,7 +120,7 @@ const ANSWERS: [(&str, &[&str]); 13] = [
         &["finished", "cancelled", "failed", "subsumed", "sharing_files_strategy", "force"],
     ),
     ("checkpoint_failure_reasons", &["pre_flight"]),
-    ("failure_counting_by_reason", &["checkpoint_fails_job"]),
+    ("failure_counting_by_reason", &["checkpoint_fails_job", "savepoint_fails_job", "pre_flight"]),
     ("failure_manager_scripts", &["fails_job"]),
     ("options_CheckpointingOptions", &["/default", "/has_default", "/0/key", "/1/key"]),
     ("options_ExecutionCheckpointingOptions", &["/default", "/has_default", "/0/key", "/1/key"]),
@@ -157,6 +158,96 @@ fn no_answer_of_a_table_goes_unnoticed() {
             }
         }
         assert!(lies > 0, "nothing in {table} was doctored");
+    }
+}
+
+#[test]
+fn no_answer_of_a_script_of_requests_goes_unnoticed() {
+    let fails = |script: &Value| {
+        let outcome = guarded("golden_decider.json", script).remove(0);
+        matches!(outcome.verdict, Verdict::Failed(_))
+    };
+    let mut lies = 0;
+    let mut unnoticed = Vec::new();
+    for script in recorded("golden_decider.json") {
+        let steps = script["steps"].as_array().expect("a list");
+        assert!(!steps.is_empty() && !fails(&script), "an honest script with steps");
+        for (at, step) in steps.iter().enumerate() {
+            let mut doctor = |path: &str, lie: &dyn Fn(&mut Value)| {
+                let mut script = script.clone();
+                lie(script.pointer_mut(&format!("/steps/{at}{path}")).expect("it was recorded"));
+                lies += 1;
+                if !fails(&script) {
+                    unnoticed.push(format!("seed {}: /steps/{at}{path}", script["seed"]));
+                }
+            };
+            let mut paths = Vec::new();
+            for answer in decider::ANSWERS {
+                leaves(&step[answer], &format!("/{answer}"), &mut paths);
+                doctor("", &|step| drop(step.as_object_mut().expect("an object").remove(answer)));
+            }
+            for path in &paths {
+                doctor(path, &|leaf| *leaf = doctored(leaf));
+            }
+            for list in ["/rejected", "/rescheduled"] {
+                doctor(list, &|list| list.as_array_mut().expect("a list").push(json!({})));
+            }
+            doctor("/op", &|op| *op = doctored(op));
+            doctor("", &|step| step["nonsense"] = json!(1));
+        }
+    }
+    assert!(lies > 10_000, "only {lies} answers were doctored");
+    assert_eq!(unnoticed, [""; 0]);
+}
+
+#[test]
+fn a_script_of_requests_that_is_not_understood_fails() {
+    let steps = json!([{
+        "op": "request", "id": 0, "kind": "periodic", "now": 9, "last_completion": 3, "is_triggering": false,
+        "pending": 0, "cleaning": 0, "chosen": 0, "rejected": [], "rescheduled": [], "queued": 0,
+    }]);
+    let honest = json!({ "seed": 1, "max_concurrent": 1, "min_pause": 6, "max_queued": 1, "steps": steps });
+    let verdict = |script: &Value| guarded("golden_decider.json", script).remove(0).verdict;
+    assert_eq!(verdict(&honest), Verdict::Passed);
+    for (pointer, lie) in [
+        ("/min_pause", json!(7)),
+        ("/min_pause", Value::Null),
+        ("/max_concurrent", json!(0)),
+        ("/max_queued", json!(0)),
+        ("/steps", json!({})),
+        ("/steps/0", json!([])),
+        ("/steps/0/id", json!("0")),
+        ("/steps/0/kind", json!("odd")),
+        ("/steps/0/is_triggering", json!(0)),
+        ("/steps/0/is_triggering", json!(true)),
+        ("/steps/0/pending", json!(1)),
+        ("/steps/0/cleaning", json!(2)),
+        ("/steps/0/last_completion", json!(4)),
+        ("/steps/0/now", json!(8)),
+        ("/steps/0/op", json!("poll")),
+    ] {
+        let mut script = honest.clone();
+        *script.pointer_mut(pointer).expect("it is there") = lie.clone();
+        assert!(matches!(verdict(&script), Verdict::Failed(_)), "{pointer}: {lie}");
+    }
+}
+
+#[test]
+fn a_reason_that_nobody_knows_fails() {
+    let tables = recorded("golden_tables.json").remove(0);
+    for (table, field) in [
+        ("checkpoint_failure_reasons", "/0/name"),
+        ("failure_counting_by_reason", "/0/reason"),
+        ("failure_manager_scripts", "/0/steps/0/event"),
+        ("failure_manager_scripts", "/0/steps/0/checkpoint_id"),
+    ] {
+        for lie in [json!("UNHEARD_OF"), json!(-2)] {
+            let mut entry = tables[table].clone();
+            *entry.pointer_mut(field).expect("it was recorded") = lie.clone();
+            let outcomes = guarded("golden_tables.json", &json!({ table: entry }));
+            let failed = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Failed(_));
+            assert!(outcomes.iter().any(failed), "{table}{field}: {lie}");
+        }
     }
 }
 

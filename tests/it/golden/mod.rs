@@ -1,14 +1,17 @@
 //! What real Flink did, done again with Stillframe.
 //!
-//! `tests/oracle` holds recordings of Flink 1.20.5. [`oracle`] reads them, [`config_case`], [`storage_case`], [`tables`] and
-//! [`disk`] interpret them, [`conversion`] translates between Flink's words and ours, [`difference`] names where we differ on
-//! purpose, and [`tally`] says what became of all of them. `STILLFRAME_ORACLE` names a folder with other cases of the same
-//! form. Nothing here goes by the name of a case, and what is not understood fails.
+//! `tests/oracle` holds recordings of Flink 1.20.5. [`oracle`] reads them, [`config_case`], [`storage_case`], [`tables`],
+//! [`disk`], [`decider`] and [`behaviour`] interpret them, [`conversion`] translates between Flink's words and ours,
+//! [`difference`] names where we differ on purpose, and [`tally`] says what became of all of them. `STILLFRAME_ORACLE`
+//! names a folder with other cases of the same form. Nothing here goes by the name of a case, and what is not understood
+//! fails.
 
 mod argument;
+mod behaviour;
 mod call;
 mod config_case;
 mod conversion;
+mod decider;
 mod difference;
 mod disk;
 mod effective;
@@ -37,13 +40,8 @@ fn outcomes(file: &str, case: &Value) -> Vec<Outcome> {
         "golden_tables.json" => tables::replay(case),
         "golden_config.json" => vec![config_file(case)],
         "golden_storage.json" => vec![disk::replay(case)],
-        // Counted, so that nobody takes them for replayed.
-        "golden_decider.json" => {
-            vec![Outcome::skipped("decider", "?", "the queue of requests is private to the coordinator")]
-        }
-        "golden_behaviour.json" => {
-            vec![Outcome::skipped("behaviour", text(case, "name"), "whole jobs are compared later")]
-        }
+        "golden_decider.json" => vec![decider::replay(case)],
+        "golden_behaviour.json" => vec![behaviour::replay(case)],
         other => vec![Outcome::found(other, "?", vec!["the file is not understood".into()])],
     }
 }

@@ -12,7 +12,11 @@ use serde_json::{Map, Value, json};
 use std::num::NonZeroU32;
 use std::time::Duration;
 use stillframe::config::{CheckpointConfig, CheckpointingMode, ExternalizedCheckpointRetention, Retention};
-use stillframe::model::{FileSystemDescriptor, JobId, JobManagerDescriptor, JobStatus};
+use stillframe::coordinator::statistics::CheckpointStatus;
+use stillframe::model::{
+    CheckpointKind, FileSystemDescriptor, JobId, JobManagerDescriptor, JobStatus, PostCheckpointAction,
+    SavepointFormat, SavepointKind,
+};
 
 pub(crate) fn replay(case: &Value) -> Vec<Outcome> {
     let Some(tables) = case.as_object() else {
@@ -43,7 +47,7 @@ fn table(name: &str, table: &Value) -> Vec<Outcome> {
         "coordinator_builder_defaults" => {
             skipped("our coordinator is built from a config, which has the defaults")
         }
-        "checkpoint_stats_status" => skipped("no statistics yet"),
+        "checkpoint_stats_status" => each(statistics_status),
         other => vec![Outcome::found(other, other, vec!["the table is not understood".into()])],
     }
 }
@@ -152,7 +156,7 @@ fn properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
         return not_understood(kind, name, recorded);
     };
     if is_savepoint {
-        return Outcome::skipped(kind, name, "savepoints are nobody's to delete, and have no formats yet");
+        return savepoint_properties(kind, name, recorded);
     }
     let policy = name.strip_prefix("forCheckpoint(").and_then(|rest| rest.strip_suffix(')'));
     let Some(on_end) = policy.and_then(retention_of) else { return not_understood(kind, name, recorded) };
@@ -176,6 +180,60 @@ fn properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
     });
     let outcome = compared(kind, name, &Value::Object(expected), &ours);
     if differs { outcome.with(Difference::SuspendedKeeps) } else { outcome }
+}
+
+/// What is said of a savepoint by its kind. Whether it is forced is up to the request, and nobody deletes it.
+fn savepoint_properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
+    let format = match recorded["format"].as_str() {
+        Some("CANONICAL") => SavepointFormat::Canonical,
+        Some("NATIVE") => SavepointFormat::Native,
+        _ => return not_understood(kind, name, recorded),
+    };
+    let action = match recorded["post_action"].as_str() {
+        Some("NONE") => PostCheckpointAction::None,
+        Some("SUSPEND") => PostCheckpointAction::Suspend,
+        Some("TERMINATE") => PostCheckpointAction::Terminate,
+        _ => return not_understood(kind, name, recorded),
+    };
+    let (Some(force), Some(unclaimed)) = (recorded["force"].as_bool(), recorded["unclaimed"].as_bool())
+    else {
+        return not_understood(kind, name, recorded);
+    };
+    let ours = CheckpointKind::Savepoint(SavepointKind { format, action });
+    let words = ours.to_string();
+    let capitals = words.split(' ').map(|word| word[..1].to_uppercase() + &word[1..]);
+    let ours = json!({
+        "type": capitals.collect::<Vec<_>>().join(" "),
+        "sharing_files_strategy": if ours.may_build_on_earlier() { "FORWARD_BACKWARD" } else { "NO_SHARING" },
+        "is_savepoint": ours.is_savepoint(),
+        "is_synchronous": ours.is_synchronous(),
+        "force": force,
+        "unclaimed": unclaimed,
+        "discard_on_subsumed": false,
+        "discard_on_finished": false,
+        "discard_on_cancelled": false,
+        "discard_on_failed": false,
+        "discard_on_suspended": false,
+        "format": recorded["format"],
+        "post_action": recorded["post_action"],
+        "should_drain": action == PostCheckpointAction::Terminate,
+        "should_ignore_end_of_input": action == PostCheckpointAction::Suspend,
+        "should_advance_to_end_of_time": action == PostCheckpointAction::Terminate,
+    });
+    compared(kind, name, recorded, &ours)
+}
+
+/// The states that a checkpoint has in the statistics.
+fn statistics_status(kind: &str, name: &str, recorded: &Value) -> Outcome {
+    let ours = [CheckpointStatus::InProgress, CheckpointStatus::Completed, CheckpointStatus::Failed];
+    let found = recorded.as_str().and_then(|text| {
+        ours.into_iter().find(|status| {
+            let words = format!("{status:?}").to_uppercase();
+            words == text.replace('_', "")
+        })
+    });
+    let finding = found.is_none().then(|| format!("expected {recorded}, and there is no such status"));
+    Outcome::found(kind, name, finding.into_iter().collect())
 }
 
 fn job_id(name: &str, recorded: &Value) -> Outcome {

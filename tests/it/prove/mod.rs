@@ -4,6 +4,7 @@
 //! number of its cases from [`size`] and all its randomness from [`seed`]. `cargo xtask prove name` runs it;
 //! `cargo xtask ci` runs all of them at the size of CI.
 
+mod coordinator;
 mod kill_points;
 mod recovery;
 mod storage;

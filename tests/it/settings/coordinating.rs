@@ -15,6 +15,31 @@ pub(super) fn interval(setting: &Setting) {
     assert_eq!(following, [Some(1_500), Some(3_500)]);
 }
 
+pub(super) fn interval_during_backlog(setting: &Setting) {
+    let following = setting.changes(["1 s", "3 s"], &[EVERY_SECOND], |config| {
+        let mut job = Driven::new(config);
+        let during = job.backlog(true).at(FIRST).complete(1).next_deadline();
+        (during, job.at(600).backlog(false).next_deadline())
+    });
+    assert_eq!(following, [(Some(1_500), Some(1_500)), (Some(3_500), Some(1_600))]);
+    let none = setting.changes(["0 ms", "1 s"], &[EVERY_SECOND], |config| {
+        Driven::new(config).backlog(true).at(FIRST).complete(1).next_deadline()
+    });
+    assert_eq!(none, [None, Some(1_500)]);
+}
+
+/// A checkpoint in progress when the only task comes to its end, and one that is asked for behind that.
+pub(super) fn after_tasks_finish(setting: &Setting) {
+    let [goes_on, ends] = setting.changes(["true", "false"], &[], |config| {
+        let mut job = Driven::new(config);
+        let closed = job.end_of_data().has_closed();
+        (closed, job.begun(), super::taking_part::beside_an_ended_input(config))
+    });
+    assert_eq!((goes_on.0, goes_on.1), (false, vec![1]), "it waits for a last one");
+    assert_eq!((ends.0, ends.1), (true, vec![]), "it ends at once");
+    assert_eq!((goes_on.2, ends.2), (None, Some(FailureReason::CheckpointDeclinedInputEndOfStream)));
+}
+
 pub(super) fn timeout(setting: &Setting) {
     let aborted = setting.changes(["10 s", "20 s"], &[], |config| {
         let mut job = Driven::new(config);

@@ -9,7 +9,7 @@ use stillframe::coordinator::{
 };
 use stillframe::model::{
     Attempt, CheckpointId, FailureReason, JobId, JobStatus, LocationReference, Name, Now, OpId, Pointer,
-    RequestId, TaskId, TaskSnapshot, Timestamp, UnixMillis, VertexId,
+    RequestId, SnapshotMetrics, TaskId, TaskSnapshot, Timestamp, UnixMillis, VertexId,
 };
 
 const TASK: TaskId = TaskId { vertex: VertexId::new(0), subtask: 0 };
@@ -29,12 +29,19 @@ impl Driven {
     /// Runs, with the first periodic checkpoint due at [`FIRST`] if there are any.
     pub(super) fn new(config: &CheckpointConfig) -> Self {
         let name = Name::new("numbers").expect("a good name");
-        let source = VertexPlan { name, parallelism: 1, max_parallelism: 128, is_source: true };
-        let plan = JobPlan { job: JobId::from_bytes([1; 16]), attempt: ATTEMPT, vertices: vec![source] };
+        let source =
+            VertexPlan { name, parallelism: 1, max_parallelism: 128, inputs: vec![], has_coordinator: false };
+        let plan = JobPlan {
+            job: JobId::from_bytes([1; 16]),
+            attempt: ATTEMPT,
+            vertices: vec![source],
+            hooks: vec![],
+        };
         let fresh =
             plan_recovery(Vec::new(), BTreeSet::new(), CheckpointId::FIRST, RecoveryClaimMode::NoClaim);
         let coordinator = Coordinator::new(plan, &effective(config), fresh);
         let mut driven = Self { coordinator, now: Timestamp::ORIGIN, said: Vec::new() };
+        driven.handle(Event::Running { task: TASK });
         driven.handle(Event::StartPeriodic { first_after: Duration::from_millis(FIRST) });
         driven
     }
@@ -53,7 +60,7 @@ impl Driven {
 
     /// A person asks for a checkpoint.
     pub(super) fn ask(&mut self) -> &mut Self {
-        self.handle(Event::Trigger { request: RequestId::new(1), snapshot: SnapshotRequest::Checkpoint })
+        self.handle(Event::Trigger { request: RequestId::new(1), snapshot: SnapshotRequest::CHECKPOINT })
     }
 
     /// The newest operation of a kind.
@@ -75,10 +82,21 @@ impl Driven {
             attempt: ATTEMPT,
             task: TASK,
             snapshot: TaskSnapshot::default(),
+            metrics: SnapshotMetrics::default(),
         });
         let op =
             self.operation(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
         self.handle(Event::Published { op, result: Ok(Pointer::new("there")) })
+    }
+
+    /// The task begins or ends to work off a backlog.
+    pub(super) fn backlog(&mut self, is_processing: bool) -> &mut Self {
+        self.handle(Event::Backlog { source: TASK.vertex, is_processing })
+    }
+
+    /// The task has processed its last record.
+    pub(super) fn end_of_data(&mut self) -> &mut Self {
+        self.handle(Event::EndOfData { task: TASK })
     }
 
     /// The task could not write its state.
@@ -126,6 +144,11 @@ impl Driven {
             Effect::Discard { checkpoint, .. } | Effect::Remove { checkpoint, .. } => Some(checkpoint.get()),
             _ => None,
         })
+    }
+
+    /// Whether the task was told to end.
+    pub(super) fn has_closed(&self) -> bool {
+        self.said.iter().any(|effect| matches!(effect, Effect::Close { .. }))
     }
 
     /// Whether the job was told to fail.

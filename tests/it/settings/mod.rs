@@ -9,8 +9,10 @@ mod differences;
 mod driven;
 mod files;
 mod pending;
+mod removing;
 mod resolving;
 mod restoring;
+mod statistics;
 mod taking_part;
 
 use std::cell::Cell;
@@ -89,6 +91,7 @@ macro_rules! every_setting {
 
 every_setting! {
     coordinating::interval: "execution.checkpointing.interval";
+    coordinating::interval_during_backlog: "execution.checkpointing.interval-during-backlog";
     taking_part::mode: "execution.checkpointing.mode";
     coordinating::timeout: "execution.checkpointing.timeout";
     coordinating::min_pause: "execution.checkpointing.min-pause";
@@ -96,6 +99,8 @@ every_setting! {
     coordinating::tolerable_failures: "execution.checkpointing.tolerable-failed-checkpoints";
     coordinating::retention: "execution.checkpointing.externalized-checkpoint-retention";
     coordinating::num_retained: "execution.checkpointing.num-retained";
+    removing::parallel_cleaner: "execution.checkpointing.cleaner.parallel-mode";
+    coordinating::after_tasks_finish: "execution.checkpointing.checkpoints-after-tasks-finish";
     resolving::force: "execution.checkpointing.force";
     resolving::force_unaligned: "execution.checkpointing.unaligned.forced";
     files::storage: "execution.checkpointing.storage";
@@ -107,6 +112,7 @@ every_setting! {
     restoring::recovery_path: "execution.state-recovery.path";
     restoring::ignore_unclaimed_state: "execution.state-recovery.ignore-unclaimed-state";
     restoring::claim_mode: "execution.state-recovery.claim-mode";
+    statistics::history: "web.checkpoints.history";
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl Snapshots {
                     .collect(),
                 ..TaskSnapshot::default()
             }],
+            coordinator: None,
         };
         let named =
             |(name, has_state): &(&str, bool)| (Name::new(*name).expect("a good name"), state(*has_state));
@@ -54,9 +55,10 @@ impl Snapshots {
             // Each has a job of its own, so that it can have any id.
             job: JobId::from_bytes([u8::try_from(checkpoint).expect("a small id"); 16]),
             checkpoint: CheckpointId::new(checkpoint),
-            kind: CheckpointKind::Savepoint,
+            kind: CheckpointKind::SAVEPOINT,
             triggered_at: UnixMillis(0),
             operators: operators.iter().map(named).collect::<BTreeMap<_, _>>(),
+            hooks: BTreeMap::new(),
         };
         let bytes = metadata::encode(&metadata).expect("it can be written");
         let storage = self.storage();
@@ -106,7 +108,9 @@ pub(super) fn ignore_unclaimed_state(setting: &Setting) {
     ];
     let restored = setting.changes(["false", "true"], &beside, |config| match run(config) {
         Ok(report) => Ok(report.restored),
-        Err(stillframe::Error::Job(JobError::Mismatch { problem, .. })) => Err(problem.contains("forgotten")),
+        Err(stillframe::Error::Job(JobError::Assignment { source, .. })) => {
+            Err(source.to_string().contains("forgotten"))
+        }
         Err(error) => panic!("{error}"),
     });
     assert_eq!(restored, [Err(true), Ok(vec![CheckpointId::new(7)])]);

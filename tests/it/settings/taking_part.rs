@@ -5,9 +5,9 @@ use super::{Setting, effective};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use stillframe::config::CheckpointConfig;
+use stillframe::config::{CheckpointConfig, EffectiveConfig};
 use stillframe::metadata;
-use stillframe::model::{Barrier, CheckpointKind, KeyedState, LocationReference, UnixMillis};
+use stillframe::model::{Barrier, CheckpointKind, FailureReason, KeyedState, LocationReference, UnixMillis};
 use stillframe::prelude::{CheckpointId, Exchange, JobGraph, Reduce, Replay};
 use stillframe::runtime::JobEvent;
 use stillframe::task::{Effect, Event, Gate, TaskMachine};
@@ -15,19 +15,36 @@ use stillframe::task::{Effect, Event, Gate, TaskMachine};
 pub(super) fn mode(setting: &Setting) {
     let gates = setting.changes(["EXACTLY_ONCE", "AT_LEAST_ONCE"], &[], |config| {
         let mut task = TaskMachine::new(2, effective(config).barriers.policy, None);
-        let barrier = Barrier {
-            checkpoint: CheckpointId::FIRST,
-            kind: CheckpointKind::Checkpoint,
-            triggered_at: UnixMillis(0),
-            location: LocationReference::Default,
-        };
-        assert_eq!(task.handle(Event::Barrier { channel: 0, barrier: barrier.clone() }), []);
+        let barrier = barrier();
+        let waits = Effect::Aligning { checkpoint: CheckpointId::FIRST, arrived: 1, of: 2 };
+        assert_eq!(task.handle(Event::Barrier { channel: 0, barrier: barrier.clone() }), [waits]);
         let gates = [task.gate(0), task.gate(1)];
         let taken = task.handle(Event::Barrier { channel: 1, barrier: barrier.clone() });
         assert_eq!(taken, [Effect::Forward(barrier.clone()), Effect::Capture(barrier)]);
         gates
     });
     assert_eq!(gates, [[Gate::Blocked, Gate::Open], [Gate::Open, Gate::Open]]);
+}
+
+fn barrier() -> Barrier {
+    Barrier {
+        checkpoint: CheckpointId::FIRST,
+        kind: CheckpointKind::Checkpoint,
+        triggered_at: UnixMillis(0),
+        location: LocationReference::Default,
+    }
+}
+
+/// Why a task with two inputs declines a checkpoint whose barrier comes on one of them and not on the other, which ends.
+pub(super) fn beside_an_ended_input(config: &CheckpointConfig) -> Option<FailureReason> {
+    let EffectiveConfig { barriers, schedule, .. } = effective(config);
+    let mut task = TaskMachine::new(2, barriers.policy, None)
+        .with_checkpoints_after_end_of_input(schedule.after_tasks_finish);
+    let _ = task.handle(Event::Barrier { channel: 0, barrier: barrier() });
+    task.handle(Event::EndOfInput { channel: 1 }).into_iter().find_map(|effect| match effect {
+        Effect::Decline { reason, .. } => Some(reason),
+        _ => None,
+    })
 }
 
 pub(super) fn incremental(setting: &Setting) {

@@ -155,14 +155,14 @@ fn together(before: Option<Measured>, now: Measured) -> Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{metadata, storage};
+    use super::super::{coordinator, metadata, storage};
     use super::*;
 
     #[test]
     fn our_program_knows_every_case() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let program = std::fs::read_to_string(root.join("tests/measure/main.rs")).unwrap();
-        for case in storage::CASES.iter().chain(&metadata::CASES) {
+        for case in coordinator::CASES.iter().chain(&metadata::CASES).chain(&storage::CASES) {
             assert!(program.contains(&format!("(\"{}\", |", case.name)), "{}", case.name);
         }
     }

@@ -171,7 +171,7 @@ mod tests {
     fn our_classes_are_where_they_are_looked_for() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let sources = list(&root.join("tests/peers/flink/src/fb"), "java").unwrap();
-        for class in ["Metadata", "Storage"] {
+        for class in ["Coordinator", "Metadata", "Storage"] {
             assert!(sources.iter().any(|path| path.file_stem().unwrap() == class), "{class}");
         }
         assert!(root.join("tests/peers/flink/conf/log4j2.properties").is_file());

@@ -4,6 +4,7 @@
 //! same case of a peer; [`flink`] is the one peer so far.
 
 mod compare;
+mod coordinator;
 mod flights;
 mod flink;
 mod metadata;
@@ -56,7 +57,8 @@ struct Bench {
     has_peer: bool,
 }
 
-const BENCHES: [Bench; 3] = [
+const BENCHES: [Bench; 4] = [
+    Bench { name: "coordinator", measure: coordinator::measure, has_peer: true },
     Bench { name: "flights", measure: flights::measure, has_peer: false },
     Bench { name: "metadata", measure: metadata::measure, has_peer: true },
     Bench { name: "storage", measure: storage::measure, has_peer: true },
@@ -106,11 +108,11 @@ mod tests {
         let said = |name, peer| find(name, peer).err().map(|error| error.to_string());
         assert_eq!(
             said("speed", None).unwrap(),
-            "there is no bench `speed`; known: flights, metadata, storage"
+            "there is no bench `speed`; known: coordinator, flights, metadata, storage"
         );
         assert_eq!(
             said("flights", Some(Peer::Flink)).unwrap(),
-            "there is no bench with a peer `flights`; known: metadata, storage"
+            "there is no bench with a peer `flights`; known: coordinator, metadata, storage"
         );
         assert_eq!(said("storage", Some(Peer::Flink)), None);
     }

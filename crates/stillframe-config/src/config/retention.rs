@@ -80,7 +80,7 @@ impl CheckpointConfig {
         self
     }
 
-    /// Whether several files of one checkpoint are deleted at the same time.
+    /// Whether several checkpoints are removed at the same time.
     #[must_use]
     #[doc(alias = "execution.checkpointing.cleaner.parallel-mode")]
     #[doc(alias = "CLEANER_PARALLEL_MODE")]
@@ -88,7 +88,7 @@ impl CheckpointConfig {
         self.settings.parallel_cleaner()
     }
 
-    /// Sets whether several files of one checkpoint are deleted at the same time.
+    /// Sets whether several checkpoints are removed at the same time.
     #[doc(alias = "CLEANER_PARALLEL_MODE")]
     #[doc(alias = "execution.checkpointing.cleaner.parallel-mode")]
     pub fn set_cleaner_parallel_mode(&mut self, enabled: bool) -> &mut Self {

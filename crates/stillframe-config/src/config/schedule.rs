@@ -180,7 +180,7 @@ impl CheckpointConfig {
         self
     }
 
-    /// How many ended checkpoints the statistics remember.
+    /// How many of the last checkpoints the statistics remember.
     #[must_use]
     #[doc(alias = "web.checkpoints.history")]
     #[doc(alias = "CHECKPOINTS_HISTORY_SIZE")]
@@ -188,7 +188,7 @@ impl CheckpointConfig {
         self.settings.history().get()
     }
 
-    /// Sets how many ended checkpoints the statistics remember.
+    /// Sets how many of the last checkpoints the statistics remember. With 0 it is only the newest of each kind.
     #[doc(alias = "CHECKPOINTS_HISTORY_SIZE")]
     #[doc(alias = "web.checkpoints.history")]
     pub fn set_checkpoints_history_size(&mut self, number: u32) -> &mut Self {

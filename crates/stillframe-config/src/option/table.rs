@@ -18,7 +18,7 @@ options! {
         "execution.checkpointing.interval", [], Read("schedule"), interval;
     /// The interval while a source works off a backlog, at least the normal interval, or 0 for no checkpoints then.
     interval_during_backlog: Millis,
-        "execution.checkpointing.interval-during-backlog", [], Pending("sources that report a backlog"), interval_or_zero;
+        "execution.checkpointing.interval-during-backlog", [], Read("schedule"), interval_or_zero;
     /// What is guaranteed about each record when the job is restored.
     mode: CheckpointingMode = CheckpointConfig::DEFAULT_MODE,
         "execution.checkpointing.mode", [], Read("alignment");
@@ -43,7 +43,7 @@ options! {
     /// Whether checkpoints also complete after some tasks have finished.
     after_tasks_finish: bool = true,
         "execution.checkpointing.checkpoints-after-tasks-finish",
-        ["execution.checkpointing.checkpoints-after-tasks-finish.enabled"], Pending("tasks that finish one by one");
+        ["execution.checkpointing.checkpoints-after-tasks-finish.enabled"], Read("plan");
     /// Whether a job whose graph has cycles may be checkpointed, although records in the cycles can be lost.
     force: bool = false,
         "execution.checkpointing.force", [], Read("resolve");
@@ -87,10 +87,10 @@ options! {
     write_buffer: i32 = 4096,
         "execution.checkpointing.write-buffer-size",
         ["state.storage.fs.write-buffer-size", "state.backend.fs.write-buffer-size"], Read("storage");
-    /// Whether several files of one checkpoint are deleted at the same time.
+    /// Whether several checkpoints are removed at the same time.
     parallel_cleaner: bool = true,
         "execution.checkpointing.cleaner.parallel-mode", ["state.checkpoint.cleaner.parallel-mode"],
-        Pending("a cleaner that deletes in parallel");
+        Read("cleaner");
     /// Whether a checkpoint refers to files of earlier ones instead of writing everything again.
     incremental: bool = false,
         "execution.checkpointing.incremental", ["state.backend.incremental"], Read("snapshots");
@@ -141,9 +141,9 @@ options! {
     ignored_in_flight_data: MaybeCheckpoint = MaybeCheckpoint::NONE,
         "execution.state-recovery.without-channel-state.checkpoint-id",
         ["execution.checkpointing.recover-without-channel-state.checkpoint-id"], Pending(UNALIGNED);
-    /// How many ended checkpoints the statistics remember.
+    /// How many of the last checkpoints the statistics remember.
     history: Natural = Natural::new(10),
-        "web.checkpoints.history", ["jobmanager.web.checkpoints.history"], Pending("statistics");
+        "web.checkpoints.history", ["jobmanager.web.checkpoints.history"], Read("statistics");
 }
 
 /// The shortest interval and the shortest timeout.

@@ -14,8 +14,7 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// What its types leave open, and its readers rely on.
 pub(super) fn assert_valid(effective: &EffectiveConfig) {
-    let EffectiveConfig { schedule, barriers, incremental: _, tolerance, retention: _, storage, recovery: _ } =
-        effective;
+    let EffectiveConfig { schedule, barriers, tolerance, storage, .. } = effective;
     assert!(schedule.min_pause <= YEAR, "{schedule:?}");
     assert!(schedule.timeout >= SHORTEST, "{schedule:?}");
     if let Some(interval) = schedule.interval {
@@ -54,8 +53,17 @@ fn assert_storage(storage: &StorageDescriptor) {
 
 /// A config that asks for exactly this.
 fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
-    let EffectiveConfig { schedule, barriers, incremental, tolerance, retention, storage, recovery } =
-        effective;
+    let EffectiveConfig {
+        schedule,
+        barriers,
+        incremental,
+        tolerance,
+        retention,
+        parallel_cleaner,
+        storage,
+        recovery,
+        history,
+    } = effective;
     let mut config = CheckpointConfig::default();
     config
         .set_min_pause_between_checkpoints(schedule.min_pause)
@@ -72,10 +80,12 @@ fn asking_for(effective: &EffectiveConfig) -> CheckpointConfig {
         })
         .set_externalized_checkpoint_retention(retention.on_end)
         .set_num_retained_checkpoints(retention.max_retained)
+        .set_cleaner_parallel_mode(*parallel_cleaner)
         .set_checkpoint_storage(storage.clone())
         .set_incremental_checkpoints(*incremental)
         .set_recovery_claim_mode(recovery.claim_mode)
         .set_ignore_unclaimed_state(recovery.ignore_unclaimed_state)
+        .set_checkpoints_history_size(*history)
         .set_recovery_claim_mode(recovery.claim_mode)
         .set_incremental_checkpoints(*incremental)
         .set_checkpoint_id_of_ignored_in_flight_data(recovery.ignored_in_flight_data)

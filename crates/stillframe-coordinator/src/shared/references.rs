@@ -43,6 +43,11 @@ impl References {
         Self { kind, reused: BTreeSet::new(), written: BTreeMap::new() }
     }
 
+    /// Leaves no references behind.
+    pub(crate) fn take(&mut self) -> Self {
+        core::mem::replace(self, Self::new(self.kind))
+    }
+
     pub(crate) fn contains(&self, file: &StateFile) -> bool {
         self.reused.contains(file) || self.written.contains_key(file)
     }

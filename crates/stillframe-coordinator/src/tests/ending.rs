@@ -60,7 +60,7 @@ fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
     for task in TASKS {
         world.handle(Event::EndOfData { task });
     }
-    world.trigger(7, SnapshotRequest::Checkpoint);
+    world.trigger(7, SnapshotRequest::CHECKPOINT);
     for task in TASKS {
         world.acknowledge_with(1, task, true);
     }
@@ -72,15 +72,17 @@ fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
 }
 
 #[test]
-fn a_checkpoint_that_a_task_captured_before_its_end_does_not_close_the_job() {
+fn only_who_had_nothing_left_to_do_ends_behind_a_checkpoint() {
     let mut world = World::new(&config());
     world.start().at(500).locate();
     world
         .acknowledge_with(1, TASKS[0], true)
         .acknowledge_with(1, TASKS[1], false)
-        .acknowledge_with(1, TASKS[2], true);
+        .acknowledge_with(1, TASKS[2], false);
     world.publish();
-    assert!(!world.take().iter().any(|effect| matches!(effect, Effect::Close { .. })));
+    let effects = world.take();
+    let closed: Vec<_> = effects.iter().filter(|effect| matches!(effect, Effect::Close { .. })).collect();
+    assert_eq!(closed, [&Effect::Close { task: TASKS[0] }]);
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn a_publication_under_way_is_waited_for_at_the_end() {
     let mut world = World::new(&config());
     world.start().at(500).locate().acknowledge_all(1);
     let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world.trigger(3, SnapshotRequest::Checkpoint);
+    world.trigger(3, SnapshotRequest::CHECKPOINT);
     world.handle(Event::Failover);
     assert!(!world.coordinator.is_done());
     assert!(matches!(

@@ -18,7 +18,7 @@ fn a_checkpoint_that_takes_too_long_is_given_up_removed_and_fails_the_job() {
         "no failure is tolerated by default"
     );
     world.acknowledge(1, TASKS[1]);
-    assert!(world.take().contains(&Effect::Ignored(Ignored::NotPending(id(1)))));
+    assert!(world.take().contains(&Effect::Ignored(Ignored::Expired(id(1)))));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_metadata_that_could_not_be_written_fails_only_its_checkpoint() {
 #[test]
 fn an_unknown_outcome_stops_everything_and_deletes_nothing() {
     let mut world = World::new(&config());
-    world.start().trigger(8, SnapshotRequest::Checkpoint).locate().acknowledge_all(1);
+    world.start().trigger(8, SnapshotRequest::CHECKPOINT).locate().acknowledge_all(1);
     let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
     world
         .handle(Event::Published { op, result: Err(Fault::Unknown { message: "fsync failed".to_string() }) });
@@ -97,7 +97,7 @@ fn an_unknown_outcome_stops_everything_and_deletes_nothing() {
     assert!(world.coordinator.is_done());
     world.at(90_000).start();
     assert_eq!(world.take(), vec![Effect::Ignored(Ignored::Stopped); 2]);
-    world.trigger(9, SnapshotRequest::Checkpoint);
+    world.trigger(9, SnapshotRequest::CHECKPOINT);
     assert!(matches!(world.take()[..], [Effect::Resolve { outcome: Err(_), .. }]));
     assert_eq!(world.coordinator.next_deadline(), None);
 }
@@ -125,7 +125,13 @@ fn messages_of_another_attempt_do_not_count() {
     world.start().at(500).locate().take();
     for task in TASKS {
         let snapshot = TaskSnapshot::default();
-        world.handle(Event::Acknowledged { checkpoint: id(1), attempt: Attempt::new(2), task, snapshot });
+        world.handle(Event::Acknowledged {
+            checkpoint: id(1),
+            attempt: Attempt::new(2),
+            task,
+            snapshot,
+            metrics: SnapshotMetrics::default(),
+        });
     }
     assert_eq!(world.take(), vec![Effect::Ignored(Ignored::OtherAttempt); 3]);
     world.acknowledge(1, TASKS[0]).acknowledge(1, TASKS[0]).acknowledge(1, task(5, 5));

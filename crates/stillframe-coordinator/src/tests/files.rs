@@ -146,6 +146,7 @@ impl Model {
             attempt: Attempt::new(self.attempt),
             task,
             snapshot: incremental(parts.clone()),
+            metrics: SnapshotMetrics::default(),
         });
         assert_eq!(self.refused.remove(&number), counts && is_refused, "{kind} {number}: {parts:?}");
     }
@@ -157,7 +158,7 @@ impl Model {
                 self.feed(Event::Tick);
             }
             Step::Savepoint => {
-                let snapshot = SnapshotRequest::Savepoint { target: None };
+                let snapshot = SnapshotRequest::savepoint(None);
                 self.feed(Event::Trigger { request: RequestId::new(1), snapshot });
             }
             Step::Acknowledge { back, task, choices } => {

@@ -117,8 +117,13 @@ impl Observer {
             }
             Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. } => self.fenced = true,
             Effect::Locate { .. } | Effect::Conclude { .. } => self.open.push(effect),
-            Effect::Report(Report::Skipped { .. })
+            Effect::Report(_)
             | Effect::Trigger { .. }
+            | Effect::SnapshotCoordinator { .. }
+            | Effect::TriggerHook { .. }
+            | Effect::NotifySubsumed { .. }
+            | Effect::NotifyCoordinatorComplete { .. }
+            | Effect::NotifyCoordinatorAborted { .. }
             | Effect::NotifyAborted { .. }
             | Effect::Close { .. }
             | Effect::FailJob { .. }
@@ -194,8 +199,8 @@ fn run(config: &CheckpointConfig, steps: Vec<Step>) {
                 next_request += 1;
                 observer.requests.insert(next_request);
                 let snapshot = match step {
-                    Step::Savepoint => SnapshotRequest::Savepoint { target: None },
-                    _ => SnapshotRequest::Checkpoint,
+                    Step::Savepoint => SnapshotRequest::savepoint(None),
+                    _ => SnapshotRequest::CHECKPOINT,
                 };
                 Event::Trigger { request: RequestId::new(next_request), snapshot }
             }
@@ -211,6 +216,7 @@ fn run(config: &CheckpointConfig, steps: Vec<Step>) {
                     attempt: Attempt::new(attempt),
                     task: task(index),
                     snapshot,
+                    metrics: SnapshotMetrics::default(),
                 }
             }
             Step::Decline { checkpoint, task: index } => Event::Declined {

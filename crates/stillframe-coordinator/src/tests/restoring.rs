@@ -27,14 +27,18 @@ fn kinds(world: &World) -> Vec<CheckpointKind> {
 
 #[test]
 fn without_a_claim_everything_is_full_until_one_checkpoint_is_complete() {
-    use CheckpointKind::{Checkpoint, FullCheckpoint, Savepoint};
+    use CheckpointKind::{Checkpoint, FullCheckpoint};
     let mut world = begins_with(RecoveryClaimMode::NoClaim);
-    world.trigger(1, SnapshotRequest::Savepoint { target: None }).complete(8);
+    world.trigger(1, SnapshotRequest::savepoint(None)).complete(8);
     world.at(500).locate().acknowledge_as(9, TASKS[0], incremental([(foreign("a"), Placeholder)]));
     assert!(world.cause().contains("a full checkpoint has to be written as a whole"), "{}", world.cause());
     world.take();
     world.at(1_500);
-    assert_eq!(kinds(&world), [Savepoint, FullCheckpoint, FullCheckpoint], "neither of the two stood for it");
+    assert_eq!(
+        kinds(&world),
+        [CheckpointKind::SAVEPOINT, FullCheckpoint, FullCheckpoint],
+        "neither of the two stood for it"
+    );
     world.locate();
     let barriers: Vec<_> = world.take();
     assert!(

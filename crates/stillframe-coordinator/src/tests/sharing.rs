@@ -247,7 +247,7 @@ fn a_savepoint_stands_alone() {
         let mut world = World::new(&tolerant(1));
         world.start().at(500).locate().acknowledge_all_as(1, incremental([(shared("a"), Written)])).publish();
         world.take();
-        world.trigger(42, SnapshotRequest::Savepoint { target: None }).locate();
+        world.trigger(42, SnapshotRequest::savepoint(None)).locate();
         let name = if origin == Written { "b" } else { "a" };
         world.acknowledge_as(2, TASKS[0], incremental([(shared(name), origin)]));
         assert!(world.cause().contains("a savepoint has to be written as a whole"), "{}", world.cause());

@@ -6,6 +6,7 @@ use crate::{FormatError, limits};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use stillframe_model::{
     ChannelHandle, CheckpointMetadata, KeyedHandle, KeyedState, Name, OperatorState, StateDirectory,
     StateFile, StateHandle, TaskSnapshot,
@@ -27,9 +28,12 @@ impl<'a> Visitor<'a> for () {
 const ROOM: usize = 48;
 
 /// About how many bytes the body takes. It need not be exact.
-pub(super) fn room(CheckpointMetadata { operators, .. }: &CheckpointMetadata) -> usize {
+pub(super) fn room(CheckpointMetadata { operators, hooks, .. }: &CheckpointMetadata) -> usize {
     let subtasks = operators.values().map(|operator| operator.subtasks.len());
-    subtasks.chain([operators.len(), 1]).fold(0, usize::saturating_add).saturating_mul(ROOM)
+    let parts = subtasks.chain([operators.len(), hooks.len(), 1]).fold(0, usize::saturating_add);
+    let coordinators = operators.values().filter_map(|operator| operator.coordinator.as_ref());
+    let states = coordinators.chain(hooks.values()).map(Bytes::len).fold(0, usize::saturating_add);
+    parts.saturating_mul(ROOM).saturating_add(states)
 }
 
 /// Checks everything, and gives the directories of other jobs that were found on the way.
@@ -37,13 +41,16 @@ pub(super) fn metadata<'a>(
     metadata: &'a CheckpointMetadata,
     visitor: &mut impl Visitor<'a>,
 ) -> Result<Roots<'a>, FormatError> {
-    let CheckpointMetadata { job: _, checkpoint, kind: _, triggered_at: _, operators } = metadata;
+    let CheckpointMetadata { job: _, checkpoint, kind: _, triggered_at: _, operators, hooks } = metadata;
     if checkpoint.get() == 0 {
         return Err(invalid("checkpoint id", "is 0; ids begin with 1"));
     }
     let at_most = |limit: usize, found: usize| format!("are {found}; the limit is {limit}");
     if operators.len() > limits::OPERATORS {
         return Err(invalid("operators", at_most(limits::OPERATORS, operators.len())));
+    }
+    if hooks.len() > limits::HOOKS {
+        return Err(invalid("hooks", at_most(limits::HOOKS, hooks.len())));
     }
     let subtasks = operators.values().fold(0, |sum: usize, one| sum.saturating_add(one.subtasks.len()));
     if subtasks > limits::SUBTASKS_IN_ALL {
@@ -81,7 +88,9 @@ pub(super) fn metadata<'a>(
     Ok(roots)
 }
 
-fn parallelism(OperatorState { max_parallelism, subtasks }: &OperatorState) -> Result<(), Problem> {
+fn parallelism(
+    OperatorState { max_parallelism, subtasks, coordinator: _ }: &OperatorState,
+) -> Result<(), Problem> {
     let limit = limits::SUBTASKS;
     match usize::from(*max_parallelism) {
         max if max == 0 || max > limit => Err(format!("has max parallelism {max}; allowed are 1 to {limit}")),

@@ -60,6 +60,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// A count that is only there if it is not 0.
+    pub(super) fn some(&mut self, what: &str, min_size: usize, limit: usize) -> Result<usize, Problem> {
+        match self.count(what, min_size, limit)? {
+            0 => Err(format!("{what}: is 0, which is not how it is written")),
+            count => Ok(count),
+        }
+    }
+
     /// So many bytes.
     pub(super) fn bytes(&mut self, what: &str, limit: usize) -> Result<&'a [u8], Problem> {
         let len = self.count(what, 1, limit)?;

@@ -1,6 +1,6 @@
 use super::input::{Input, Problem, unknown};
-use super::tag::{self, directory, handle, has};
-use super::{invalid, packed};
+use super::tag::{self, directory, follows, handle, has};
+use super::{invalid, packed, sections};
 use crate::{FormatError, limits};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -31,7 +31,7 @@ pub(super) fn metadata(body: &[u8]) -> Result<CheckpointMetadata, FormatError> {
     let of_metadata = |problem| invalid("metadata", problem);
     let job = JobId::from_bytes(input.array("job id").map_err(of_metadata)?);
     let checkpoint = CheckpointId::new(input.number("checkpoint id", u64::MAX).map_err(of_metadata)?);
-    let kind = input.choice("kind", &tag::KINDS).map_err(of_metadata)?;
+    let (kind, flags) = sections::read_kind(&mut input).map_err(of_metadata)?;
     let triggered_at = UnixMillis(input.number("trigger time", u64::MAX).map_err(of_metadata)?);
     let roots = roots(&mut input).map_err(of_metadata)?;
     let count = input.count("number of operators", min::OPERATOR, limits::OPERATORS).map_err(of_metadata)?;
@@ -48,8 +48,13 @@ pub(super) fn metadata(body: &[u8]) -> Result<CheckpointMetadata, FormatError> {
             "is listed, but no handle refers to it",
         ));
     }
+    if flags & follows::COORDINATORS != 0 {
+        sections::read_coordinators(&mut reader.input, &mut operators)?;
+    }
+    let hooks =
+        if flags & follows::HOOKS != 0 { sections::read_hooks(&mut reader.input)? } else { BTreeMap::new() };
     match reader.input.remaining() {
-        0 => Ok(CheckpointMetadata { job, checkpoint, kind, triggered_at, operators }),
+        0 => Ok(CheckpointMetadata { job, checkpoint, kind, triggered_at, operators, hooks }),
         found => Err(invalid("metadata", format!("goes on for {found} bytes after its end"))),
     }
 }
@@ -73,7 +78,7 @@ fn roots(input: &mut Input<'_>) -> Result<Vec<Root>, Problem> {
     Ok(roots)
 }
 
-const fn misplaced(twice: bool) -> &'static str {
+pub(super) const fn misplaced(twice: bool) -> &'static str {
     if twice { "stands there twice" } else { "is not in its place; the order is ascending" }
 }
 
@@ -107,7 +112,7 @@ impl Reader<'_> {
                 .map_err(|problem| invalid(format!("operator {name}, subtask {index}"), problem))?;
             subtasks.push(subtask);
         }
-        Ok((name, OperatorState { max_parallelism, subtasks }))
+        Ok((name, OperatorState { max_parallelism, subtasks, coordinator: None }))
     }
 
     #[inline]
@@ -156,7 +161,7 @@ impl Reader<'_> {
     }
 
     fn operator_states(&mut self) -> Result<Vec<OperatorHandle>, Problem> {
-        let count = self.some("number of operator states", min::OPERATOR_STATE)?;
+        let count = self.input.some("number of operator states", min::OPERATOR_STATE, limits::HANDLES)?;
         let mut states = Vec::with_capacity(count);
         for _ in 0..count {
             let name = packed::read(&mut self.input, "operator state")?;
@@ -173,7 +178,7 @@ impl Reader<'_> {
     }
 
     fn channels(&mut self, what: &'static str) -> Result<Vec<ChannelHandle>, Problem> {
-        let count = self.some(what, min::CHANNEL)?;
+        let count = self.input.some(what, min::CHANNEL, limits::HANDLES)?;
         let mut channels = Vec::with_capacity(count);
         for index in 0..count {
             let channel = self.channel().map_err(|problem| format!("{what} {index}: {problem}"))?;
@@ -251,14 +256,6 @@ impl Reader<'_> {
     #[inline]
     fn crc(&mut self) -> Result<Crc32c, Problem> {
         Ok(Crc32c(u32::from_le_bytes(self.input.array("checksum")?)))
-    }
-
-    /// A count that is only there if it is not 0.
-    fn some(&mut self, what: &str, min_size: usize) -> Result<usize, Problem> {
-        match self.input.count(what, min_size, limits::HANDLES)? {
-            0 => Err(format!("{what}: is 0, which is not how it is written")),
-            count => Ok(count),
-        }
     }
 
     #[inline]

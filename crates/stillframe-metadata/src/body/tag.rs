@@ -1,6 +1,8 @@
 //! The numbers on disk. None ever changes its meaning.
 
-use stillframe_model::{CheckpointKind, PartOrigin, Redistribution};
+use stillframe_model::{
+    CheckpointKind, PartOrigin, PostCheckpointAction, Redistribution, SavepointFormat, SavepointKind,
+};
 
 /// What a subtask has, one bit each.
 pub(super) mod has {
@@ -11,6 +13,13 @@ pub(super) mod has {
     pub(in crate::body) const OUTPUT_CHANNELS: u8 = 16;
     pub(in crate::body) const FINISHED: u8 = 32;
     pub(in crate::body) const KNOWN: u8 = 63;
+}
+
+/// What follows the operators, one bit each, in the byte with the kind.
+pub(super) mod follows {
+    pub(in crate::body) const COORDINATORS: u8 = 64;
+    pub(in crate::body) const HOOKS: u8 = 128;
+    pub(in crate::body) const KNOWN: u8 = 192;
 }
 
 /// Where a state is.
@@ -29,14 +38,37 @@ pub(super) mod directory {
 }
 
 /// The place in the list is the number.
-pub(super) const KINDS: [CheckpointKind; 3] =
-    [CheckpointKind::Checkpoint, CheckpointKind::FullCheckpoint, CheckpointKind::Savepoint];
+pub(super) const KINDS: [CheckpointKind; 8] = [
+    CheckpointKind::Checkpoint,
+    CheckpointKind::FullCheckpoint,
+    CheckpointKind::SAVEPOINT,
+    savepoint(SavepointFormat::Canonical, PostCheckpointAction::Suspend),
+    savepoint(SavepointFormat::Canonical, PostCheckpointAction::Terminate),
+    savepoint(SavepointFormat::Native, PostCheckpointAction::None),
+    savepoint(SavepointFormat::Native, PostCheckpointAction::Suspend),
+    savepoint(SavepointFormat::Native, PostCheckpointAction::Terminate),
+];
+
+const fn savepoint(format: SavepointFormat, action: PostCheckpointAction) -> CheckpointKind {
+    CheckpointKind::Savepoint(SavepointKind { format, action })
+}
 
 pub(super) const fn of_kind(kind: CheckpointKind) -> u8 {
     match kind {
         CheckpointKind::Checkpoint => 0,
         CheckpointKind::FullCheckpoint => 1,
-        CheckpointKind::Savepoint => 2,
+        CheckpointKind::Savepoint(SavepointKind { format, action }) => {
+            let first = match format {
+                SavepointFormat::Canonical => 2,
+                SavepointFormat::Native => 5,
+            };
+            let behind = match action {
+                PostCheckpointAction::None => 0,
+                PostCheckpointAction::Suspend => 1,
+                PostCheckpointAction::Terminate => 2,
+            };
+            first + behind
+        }
     }
 }
 
@@ -70,6 +102,7 @@ mod tests {
     fn each_number_is_read_as_it_is_written() {
         for (number, kind) in (0..).zip(KINDS) {
             assert_eq!(of_kind(kind), number);
+            assert_eq!(number & follows::KNOWN, 0, "a kind leaves room for what follows");
         }
         for (number, redistribution) in (0..).zip(REDISTRIBUTIONS) {
             assert_eq!(of_redistribution(redistribution), number);

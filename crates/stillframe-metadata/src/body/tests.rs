@@ -80,14 +80,22 @@ fn metadata() -> CheckpointMetadata {
         finished: true,
         ..TaskSnapshot::default()
     };
-    let totals = OperatorState { max_parallelism: 128, subtasks: vec![first, second] };
-    let source = OperatorState { max_parallelism: 128, subtasks: vec![TaskSnapshot::default()] };
+    let totals = OperatorState { max_parallelism: 128, subtasks: vec![first, second], coordinator: None };
+    let source = OperatorState {
+        max_parallelism: 128,
+        subtasks: vec![TaskSnapshot::default()],
+        coordinator: Some(Bytes::from_static(b"assigned: 0 to 7")),
+    };
     CheckpointMetadata {
         job: JobId::from_bytes([9; 16]),
         checkpoint: CheckpointId::new(17),
         kind: CheckpointKind::FullCheckpoint,
         triggered_at: UnixMillis(1_700_000_000_000),
         operators: BTreeMap::from([(name("totals"), totals), (name("source"), source)]),
+        hooks: BTreeMap::from([
+            (name("empty"), Bytes::new()),
+            (name("offsets"), Bytes::from_static(&[7; 300])),
+        ]),
     }
 }
 
@@ -119,6 +127,7 @@ fn refused(change: impl FnOnce(&mut CheckpointMetadata)) -> String {
             writer.operator(name, state);
             state.subtasks.iter().for_each(|subtask| writer.subtask(subtask));
         }
+        sections::write(bytes, &forged);
         Ok(())
     };
     let bytes = frame::seal_with(RecordKind::CheckpointMetadata, 0, write).unwrap();

@@ -1,6 +1,6 @@
 use super::check::Visitor;
 use super::tag::{self, directory, handle, has};
-use super::{Roots, packed};
+use super::{Roots, packed, sections};
 use crate::frame::codec::write_number;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -20,10 +20,10 @@ pub(super) struct Writer<'a, 'w> {
 
 impl<'w> Writer<'_, 'w> {
     pub(super) fn begin(bytes: &'w mut Vec<u8>, metadata: &CheckpointMetadata, roots: &'w Roots<'w>) -> Self {
-        let CheckpointMetadata { job, checkpoint, kind, triggered_at, operators } = metadata;
+        let CheckpointMetadata { job, checkpoint, kind: _, triggered_at, operators, hooks: _ } = metadata;
         bytes.extend_from_slice(job.as_bytes());
         write_number(bytes, checkpoint.get());
-        bytes.push(tag::of_kind(*kind));
+        bytes.push(sections::kind(metadata));
         write_number(bytes, triggered_at.0);
         write_number(bytes, roots.len() as u64);
         for root in roots.keys() {
@@ -35,7 +35,8 @@ impl<'w> Writer<'_, 'w> {
 }
 
 impl<'a> Visitor<'a> for Writer<'a, '_> {
-    fn operator(&mut self, name: &'a Name, OperatorState { max_parallelism, subtasks }: &'a OperatorState) {
+    fn operator(&mut self, name: &'a Name, state: &'a OperatorState) {
+        let OperatorState { max_parallelism, subtasks, coordinator: _ } = state;
         packed::write(self.bytes, name);
         self.number(u64::from(*max_parallelism));
         self.number(subtasks.len() as u64)

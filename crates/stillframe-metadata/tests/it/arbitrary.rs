@@ -8,26 +8,40 @@ use std::sync::Arc;
 use stillframe_model::{
     ChannelHandle, CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, IncrementalHandle,
     IncrementalPart, JobId, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle, OperatorState,
-    PartOrigin, Redistribution, SegmentHandle, StateDirectory, StateFile, StateHandle, TaskSnapshot,
-    UnixMillis,
+    PartOrigin, PostCheckpointAction, Redistribution, SavepointFormat, SavepointKind, SegmentHandle,
+    StateDirectory, StateFile, StateHandle, TaskSnapshot, UnixMillis,
 };
 
 pub(crate) fn metadata() -> impl Strategy<Value = CheckpointMetadata> {
-    let kind = prop_oneof![
-        Just(CheckpointKind::Checkpoint),
-        Just(CheckpointKind::FullCheckpoint),
-        Just(CheckpointKind::Savepoint)
-    ];
     let operators = btree_map(name(), operator(), 0..4);
-    (any::<[u8; 16]>(), 1_u64.., kind, any::<u64>(), operators).prop_map(
-        |(job, checkpoint, kind, triggered_at, operators)| CheckpointMetadata {
+    let hooks = btree_map(name(), small_state(), 0..3);
+    (any::<[u8; 16]>(), 1_u64.., kind(), any::<u64>(), operators, hooks).prop_map(
+        |(job, checkpoint, kind, triggered_at, operators, hooks)| CheckpointMetadata {
             job: JobId::from_bytes(job),
             checkpoint: CheckpointId::new(checkpoint),
             kind,
             triggered_at: UnixMillis(triggered_at),
             operators,
+            hooks,
         },
     )
+}
+
+fn kind() -> impl Strategy<Value = CheckpointKind> {
+    let format = prop_oneof![Just(SavepointFormat::Canonical), Just(SavepointFormat::Native)];
+    let action = prop_oneof![
+        Just(PostCheckpointAction::None),
+        Just(PostCheckpointAction::Suspend),
+        Just(PostCheckpointAction::Terminate),
+    ];
+    let savepoint = (format, action)
+        .prop_map(|(format, action)| CheckpointKind::Savepoint(SavepointKind { format, action }));
+    prop_oneof![Just(CheckpointKind::Checkpoint), Just(CheckpointKind::FullCheckpoint), savepoint]
+}
+
+/// Of a coordinator or a hook: nothing, too, and lengths of more than one byte.
+fn small_state() -> impl Strategy<Value = Bytes> {
+    prop_oneof![vec(any::<u8>(), 0..20), vec(any::<u8>(), 240..300)].prop_map(Bytes::from)
 }
 
 /// Words, and names with random digits behind every kind of prefix.
@@ -121,7 +135,8 @@ fn channels() -> impl Strategy<Value = Vec<ChannelHandle>> {
 /// The key groups are divided among the subtasks, whose order is that of the ranges or the other one.
 fn operator() -> impl Strategy<Value = OperatorState> {
     let subtasks = vec((snapshot(), option::of(keyed_state())), 1..5);
-    (5..=32_768_u16, subtasks, any::<bool>()).prop_map(|(max_parallelism, subtasks, reversed)| {
+    let all = (5..=32_768_u16, subtasks, any::<bool>(), option::of(small_state()));
+    all.prop_map(|(max_parallelism, subtasks, reversed, coordinator)| {
         let each = max_parallelism / u16::try_from(subtasks.len()).expect("few");
         let ranges = (0..).map(|i| KeyGroupRange { start: i * each, end: (i + 1) * each - 1 });
         let mut subtasks: Vec<_> = subtasks
@@ -135,6 +150,6 @@ fn operator() -> impl Strategy<Value = OperatorState> {
         if reversed {
             subtasks.reverse();
         }
-        OperatorState { max_parallelism, subtasks }
+        OperatorState { max_parallelism, subtasks, coordinator }
     })
 }

@@ -19,11 +19,13 @@ fn metadata(operators: BTreeMap<Name, OperatorState>) -> CheckpointMetadata {
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(0),
         operators,
+        hooks: BTreeMap::new(),
     }
 }
 
 fn one_operator(subtasks: Vec<TaskSnapshot>) -> CheckpointMetadata {
-    metadata(BTreeMap::from([(Name::new("a").unwrap(), OperatorState { max_parallelism: 32_768, subtasks })]))
+    let operator = OperatorState { max_parallelism: 32_768, subtasks, coordinator: None };
+    metadata(BTreeMap::from([(Name::new("a").unwrap(), operator)]))
 }
 
 fn inline(len: usize) -> StateHandle {
@@ -46,7 +48,13 @@ fn refused(pen: &Pen, expected: &str) {
 
 #[test]
 fn hardening_4_1_1_a_body_that_ends_anywhere_is_refused() {
-    let whole = encode(&one_operator(vec![keyed(inline(9)), TaskSnapshot::default()])).unwrap();
+    let mut metadata = one_operator(vec![keyed(inline(9)), TaskSnapshot::default()]);
+    metadata
+        .operators
+        .values_mut()
+        .for_each(|operator| operator.coordinator = Some(Bytes::from_static(b"c")));
+    metadata.hooks.insert(Name::new("h").unwrap(), Bytes::from_static(b"state"));
+    let whole = encode(&metadata).unwrap();
     let body = forge::body(&whole);
     assert_eq!(seal(body), whole);
     for cut in 0..body.len() {
@@ -101,7 +109,8 @@ fn hardening_4_1_2_magic_kind_version_and_features_are_looked_at() {
 
 #[test]
 fn hardening_4_1_3_operators_are_limited() {
-    let operator = || OperatorState { max_parallelism: 1, subtasks: vec![TaskSnapshot::default()] };
+    let operator =
+        || OperatorState { max_parallelism: 1, subtasks: vec![TaskSnapshot::default()], coordinator: None };
     let many = |count: usize| {
         metadata((0..count).map(|i| (Name::new(format!("{i:x}")).unwrap(), operator())).collect())
     };
@@ -140,7 +149,8 @@ fn hardening_4_1_3_subtasks_of_all_operators_are_limited() {
     };
     let mut most = decode(&seal(&operators(count).0)).unwrap();
     refused(&operators(count + 1), "number of subtasks: is 32768; the limit is 0");
-    let more = OperatorState { max_parallelism: 1, subtasks: vec![TaskSnapshot::default()] };
+    let more =
+        OperatorState { max_parallelism: 1, subtasks: vec![TaskSnapshot::default()], coordinator: None };
     most.operators.insert(Name::new("more").unwrap(), more);
     let error = encode(&most).unwrap_err();
     assert_eq!(error.to_string(), "subtasks of all operators: are 1048577; the limit is 1048576");
@@ -323,8 +333,10 @@ fn hardening_4_1_4_a_name_has_one_form() {
 #[test]
 fn hardening_4_1_4_unknown_codes_are_refused() {
     let mut kind = Pen::preamble();
-    kind.0[17] = 3;
-    refused(&kind.raw(&[0]), "kind: has the unknown code 3");
+    for unknown in [8, 63, 64 + 8, 128 + 9, 255] {
+        kind.0[17] = unknown;
+        refused(&kind.clone().raw(&[0]), &format!("kind: has the unknown code {unknown}"));
+    }
     refused(&Pen::preamble().raw(&[1, 6]).raw(&[1; 20]), "name: has the unknown code 6");
     for contents in [3, 64, 128, 255] {
         refused(&Pen::subtask().raw(&[contents]), &format!("contents: has the unknown code {contents}"));

@@ -1,9 +1,10 @@
+use super::ProgressReport;
 use crate::error::chain;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use stillframe_model::{Barrier, StateHandle};
-use stillframe_storage::{StateScope, StorageError, WorkerStorage};
+use stillframe_model::{Barrier, StateHandle, TaskProgress};
+use stillframe_storage::{StateScope, StateStream, WorkerStorage};
 
 /// Where one task writes its state for one checkpoint.
 #[derive(Debug)]
@@ -15,7 +16,16 @@ pub(crate) struct Writer {
     cancelled: Arc<AtomicBool>,
     /// Whether there is something that could still get lost.
     has_written_files: bool,
+    report: ProgressReport,
+    /// How many bytes are written, and were when it was last said.
+    written: u64,
+    reported: u64,
+    /// Of how many.
+    of: u64,
 }
+
+/// So much is written at once, and then it is looked whether it is still wanted, and said how much it was.
+const STRIDE: usize = 4 << 20;
 
 impl Writer {
     pub(crate) fn new(
@@ -23,8 +33,31 @@ impl Writer {
         barrier: Barrier,
         finished: bool,
         cancelled: Arc<AtomicBool>,
+        report: ProgressReport,
     ) -> Self {
-        Self { barrier, finished, storage, cancelled, has_written_files: false }
+        Self {
+            barrier,
+            finished,
+            storage,
+            cancelled,
+            has_written_files: false,
+            report,
+            written: 0,
+            reported: 0,
+            of: 0,
+        }
+    }
+
+    /// So many bytes are to be written.
+    pub(super) fn begin(&mut self, of: u64) {
+        self.of = of;
+        self.say();
+    }
+
+    fn say(&mut self) {
+        self.reported = self.written;
+        let progress = TaskProgress::Writing { written: self.written, of: Some(self.of) };
+        self.report.progressed(self.barrier.checkpoint, progress);
     }
 
     /// Nobody waits for the state of an aborted checkpoint any more.
@@ -39,22 +72,33 @@ impl Writer {
         pieces: &[Bytes],
     ) -> Result<Option<StateHandle>, String> {
         self.wanted()?;
-        let handle = self.stream(scope, pieces).await.map_err(|error| chain(&error))?;
+        let Barrier { checkpoint, location, .. } = &self.barrier;
+        let created = self.storage.create(*checkpoint, location, scope).await;
+        let mut stream = created.map_err(|error| chain(&error))?;
+        for piece in pieces {
+            if let Err(message) = self.append(&mut *stream, piece.clone()).await {
+                // The first error says what went wrong; what could not be removed goes with the checkpoint.
+                let _ = stream.abort().await;
+                return Err(message);
+            }
+        }
+        let handle = stream.finish().await.map_err(|error| chain(&error))?;
         self.has_written_files |= handle.as_ref().is_some_and(|handle| handle.file().is_some());
         Ok(handle)
     }
 
-    async fn stream(&self, scope: StateScope, pieces: &[Bytes]) -> Result<Option<StateHandle>, StorageError> {
-        let Barrier { checkpoint, location, .. } = &self.barrier;
-        let mut stream = self.storage.create(*checkpoint, location, scope).await?;
-        for piece in pieces {
-            if let Err(error) = stream.write(piece.clone()).await {
-                // The first error says what went wrong; what could not be removed goes with the checkpoint.
-                let _ = stream.abort().await;
-                return Err(error);
+    async fn append(&mut self, stream: &mut dyn StateStream, mut piece: Bytes) -> Result<(), String> {
+        while !piece.is_empty() {
+            self.wanted()?;
+            let next = piece.split_to(piece.len().min(STRIDE));
+            let len = next.len() as u64;
+            stream.write(next).await.map_err(|error| chain(&error))?;
+            self.written += len;
+            if self.written - self.reported >= STRIDE as u64 {
+                self.say();
             }
         }
-        stream.finish().await
+        Ok(())
     }
 
     /// Makes durable what was written: only what survives the loss of power may be acknowledged. What an earlier checkpoint

@@ -1,11 +1,14 @@
 //! A storage in memory whose publications can be made to go wrong.
 
+use super::gate::{Gate, Op};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe_model::{
-    CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateFile, StateHandle, StorageDescriptor,
+    CheckpointId, CheckpointKind, CheckpointMetadata, JobId, JobStatus, LocationReference, Pointer,
+    PostCheckpointAction, SavepointFormat, SavepointKind, StateFile, StateHandle, StorageDescriptor,
+    UnixMillis,
 };
 use stillframe_storage::{
     CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StateReader,
@@ -20,6 +23,7 @@ pub(super) struct Shelf {
     publish: Arc<Publish>,
     /// Which claim fails, counted from 0.
     bad_claim: Option<u32>,
+    pub(super) gate: Arc<Gate>,
 }
 
 #[derive(Default)]
@@ -29,6 +33,7 @@ struct Content {
     ended: Option<JobStatus>,
     claims: u32,
     newest: Option<CheckpointId>,
+    savepoints: BTreeMap<String, Bytes>,
 }
 
 impl Default for Shelf {
@@ -42,7 +47,7 @@ impl Shelf {
     pub(super) fn publishing(
         publish: impl Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync + 'static,
     ) -> Self {
-        Self { content: Arc::default(), publish: Arc::new(publish), bad_claim: None }
+        Self { content: Arc::default(), publish: Arc::new(publish), bad_claim: None, gate: Arc::default() }
     }
 
     /// The same with a claim that fails, once.
@@ -60,6 +65,25 @@ impl Shelf {
     /// Puts something else in the place of a checkpoint's metadata.
     pub(super) fn spoil(&self, checkpoint: CheckpointId) {
         self.content().checkpoints.insert(checkpoint, Some(Bytes::from_static(b"spoiled")));
+    }
+
+    /// With a savepoint of another job.
+    pub(super) fn keep_savepoint(&self, name: &str) {
+        let action = PostCheckpointAction::None;
+        let content = CheckpointMetadata {
+            job: JobId::from_bytes([2; 16]),
+            checkpoint: CheckpointId::new(3),
+            kind: CheckpointKind::Savepoint(SavepointKind { format: SavepointFormat::Canonical, action }),
+            triggered_at: UnixMillis(0),
+            operators: BTreeMap::new(),
+            hooks: BTreeMap::new(),
+        };
+        let bytes = stillframe_metadata::encode(&content).expect("it is small");
+        self.content().savepoints.insert(name.into(), bytes.into());
+    }
+
+    pub(super) fn claims(&self) -> u32 {
+        self.content().claims
     }
 
     pub(super) fn ended(&self) -> Option<JobStatus> {
@@ -103,11 +127,16 @@ impl CheckpointStorage for Shelf {
     }
 
     async fn open(&self, _: JobId) -> Result<Arc<dyn StorageAccess>, StorageError> {
+        self.gate.pass(Op::Open);
         Ok(Arc::new(self.clone()))
     }
 
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        Err(StorageError::new(ErrorKind::NotFound, "resolve", pointer.as_str()))
+        self.gate.pass(Op::Resolve);
+        let metadata = self.content().savepoints.get(pointer.as_str()).cloned();
+        let metadata =
+            metadata.ok_or_else(|| StorageError::new(ErrorKind::NotFound, "resolve", pointer.as_str()))?;
+        Ok(Arc::new(Completed { pointer: pointer.clone(), metadata, gate: Arc::clone(&self.gate) }))
     }
 }
 
@@ -132,6 +161,7 @@ impl CoordinatorStorage for Shelf {
     }
 
     async fn claim(&self) -> Result<Claim, StorageError> {
+        self.gate.pass(Op::Claim);
         let retained = self.completed();
         let mut content = self.content();
         content.claims += 1;
@@ -143,6 +173,7 @@ impl CoordinatorStorage for Shelf {
     }
 
     async fn begin_checkpoint(&self, checkpoint: CheckpointId) -> Result<LocationReference, StorageError> {
+        self.gate.pass(Op::BeginCheckpoint);
         let mut content = self.content();
         content.newest = content.newest.max(Some(checkpoint));
         content.checkpoints.insert(checkpoint, None);
@@ -154,7 +185,10 @@ impl CoordinatorStorage for Shelf {
         checkpoint: CheckpointId,
         _: Option<&str>,
     ) -> Result<LocationReference, StorageError> {
-        Err(StorageError::new(ErrorKind::Unsupported, "begin savepoint", checkpoint.to_string()))
+        self.gate.pass(Op::BeginSavepoint);
+        let mut content = self.content();
+        content.newest = content.newest.max(Some(checkpoint));
+        Ok(LocationReference::Default)
     }
 
     async fn commit(
@@ -164,6 +198,7 @@ impl CoordinatorStorage for Shelf {
         metadata: Bytes,
         dropped: &[CheckpointId],
     ) -> Result<Pointer, StorageError> {
+        self.gate.pass(Op::Commit);
         (self.publish)(checkpoint)?;
         let mut content = self.content();
         content.checkpoints.insert(checkpoint, Some(metadata));
@@ -177,9 +212,12 @@ impl CoordinatorStorage for Shelf {
         &self,
         checkpoint: CheckpointId,
         _: &LocationReference,
-        _: Bytes,
+        metadata: Bytes,
     ) -> Result<Pointer, StorageError> {
-        Err(StorageError::new(ErrorKind::Unsupported, "publish savepoint", checkpoint.to_string()))
+        self.gate.pass(Op::PublishSavepoint);
+        let name = format!("savepoint-{checkpoint}");
+        self.content().savepoints.insert(name.clone(), metadata);
+        Ok(Pointer::new(name))
     }
 
     async fn adopt(
@@ -188,15 +226,20 @@ impl CoordinatorStorage for Shelf {
         checkpoint: CheckpointId,
         _: Ownership,
     ) -> Result<Claim, StorageError> {
-        Err(StorageError::new(ErrorKind::Unsupported, "adopt", checkpoint.to_string()))
+        self.gate.pass(Op::Adopt);
+        let next = checkpoint.next();
+        self.content().newest = Some(checkpoint);
+        Ok(Claim { retained: Vec::new(), taken: Default::default(), next, ended: None, left: Vec::new() })
     }
 
     async fn remove(&self, checkpoint: CheckpointId, _: &[StateFile]) -> Result<(), StorageError> {
+        self.gate.pass(Op::Remove);
         self.content().checkpoints.remove(&checkpoint);
         Ok(())
     }
 
     async fn sweep(&self, _: SweepMode) -> Result<Sweep, StorageError> {
+        self.gate.pass(Op::Sweep);
         self.content().checkpoints.retain(|_, metadata| metadata.is_some());
         Ok(Sweep::default())
     }
@@ -205,20 +248,24 @@ impl CoordinatorStorage for Shelf {
         &self,
         checkpoint: CheckpointId,
     ) -> Result<Arc<dyn CompletedLocation>, StorageError> {
+        self.gate.pass(Op::OpenCheckpoint);
         let metadata = self.content().checkpoints.get(&checkpoint).cloned().flatten();
         let missing = || StorageError::new(ErrorKind::NotFound, "open checkpoint", checkpoint.to_string());
         Ok(Arc::new(Completed {
             pointer: Pointer::new(checkpoint.to_string()),
             metadata: metadata.ok_or_else(missing)?,
+            gate: Arc::clone(&self.gate),
         }))
     }
 
     async fn discard(&self, checkpoint: CheckpointId, _: &LocationReference) -> Result<(), StorageError> {
+        self.gate.pass(Op::Discard);
         self.content().checkpoints.remove(&checkpoint);
         Ok(())
     }
 
     async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError> {
+        self.gate.pass(Op::Conclude);
         let mut content = self.content();
         content.ended = Some(status);
         for id in dropped {
@@ -236,7 +283,8 @@ impl WorkerStorage for Shelf {
         _: &LocationReference,
         _: StateScope,
     ) -> Result<Box<dyn StateStream>, StorageError> {
-        Ok(Box::new(Stream::default()))
+        self.gate.pass(Op::Create);
+        Ok(Box::new(Stream { bytes: Vec::new(), gate: Arc::clone(&self.gate) }))
     }
 
     async fn sync(&self, _: CheckpointId, _: &LocationReference) -> Result<(), StorageError> {
@@ -245,22 +293,27 @@ impl WorkerStorage for Shelf {
 }
 
 /// All state is inline.
-#[derive(Debug, Default)]
-struct Stream(Vec<u8>);
+#[derive(Debug)]
+struct Stream {
+    bytes: Vec<u8>,
+    gate: Arc<Gate>,
+}
 
 #[async_trait]
 impl StateStream for Stream {
     fn position(&self) -> u64 {
-        self.0.len() as u64
+        self.bytes.len() as u64
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
-        self.0.extend_from_slice(&bytes);
+        self.gate.pass(Op::Write);
+        self.bytes.extend_from_slice(&bytes);
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<Option<StateHandle>, StorageError> {
-        Ok((!self.0.is_empty()).then(|| StateHandle::Inline(self.0.into())))
+        self.gate.pass(Op::Finish);
+        Ok((!self.bytes.is_empty()).then(|| StateHandle::Inline(self.bytes.into())))
     }
 
     async fn abort(self: Box<Self>) -> Result<(), StorageError> {
@@ -272,6 +325,7 @@ impl StateStream for Stream {
 struct Completed {
     pointer: Pointer,
     metadata: Bytes,
+    gate: Arc<Gate>,
 }
 
 #[async_trait]
@@ -281,12 +335,18 @@ impl CompletedLocation for Completed {
     }
 
     async fn metadata(&self) -> Result<Bytes, StorageError> {
+        self.gate.pass(Op::Metadata);
         Ok(self.metadata.clone())
     }
 
     async fn open(&self, handle: &StateHandle) -> Result<Box<dyn StateReader>, StorageError> {
+        self.gate.pass(Op::OpenState);
         match handle {
-            StateHandle::Inline(bytes) => Ok(Box::new(Reader(bytes.clone(), bytes.len() as u64))),
+            StateHandle::Inline(bytes) => Ok(Box::new(Reader {
+                bytes: bytes.clone(),
+                len: bytes.len() as u64,
+                gate: Arc::clone(&self.gate),
+            })),
             StateHandle::File(_) | StateHandle::Segment(_) => {
                 Err(StorageError::new(ErrorKind::NotFound, "read state", "a file"))
             }
@@ -299,15 +359,20 @@ impl CompletedLocation for Completed {
 }
 
 #[derive(Debug)]
-struct Reader(Bytes, u64);
+struct Reader {
+    bytes: Bytes,
+    len: u64,
+    gate: Arc<Gate>,
+}
 
 #[async_trait]
 impl StateReader for Reader {
     fn len(&self) -> u64 {
-        self.1
+        self.len
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
-        Ok(Some(std::mem::take(&mut self.0)).filter(|bytes| !bytes.is_empty()))
+        self.gate.pass(Op::Next);
+        Ok(Some(std::mem::take(&mut self.bytes)).filter(|bytes| !bytes.is_empty()))
     }
 }

@@ -49,13 +49,14 @@ fn metadata_with(job: JobId, checkpoint: CheckpointId, handles: &[StateHandle]) 
     };
     let operator = handles.iter().enumerate().map(element).collect();
     let subtasks = vec![TaskSnapshot { operator, ..TaskSnapshot::default() }];
-    let state = OperatorState { max_parallelism: 128, subtasks };
+    let state = OperatorState { max_parallelism: 128, subtasks, coordinator: None };
     let metadata = CheckpointMetadata {
         job,
         checkpoint,
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(0),
         operators: [(Name::new("operator").unwrap(), state)].into(),
+        hooks: [].into(),
     };
     stillframe_metadata::encode(&metadata).unwrap().into()
 }

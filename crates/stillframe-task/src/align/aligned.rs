@@ -20,6 +20,8 @@ pub(crate) struct Aligned {
     aligned: BTreeSet<usize>,
     /// How many inputs have to.
     target: usize,
+    /// Whether a checkpoint can be taken although an input has ended.
+    after_end: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +32,7 @@ enum Input {
 }
 
 impl Aligned {
-    pub(crate) fn new(channels: usize) -> Self {
+    pub(crate) fn new(channels: usize, after_end: bool) -> Self {
         Self {
             inputs: vec![Input::Open; channels],
             current: None,
@@ -38,6 +40,7 @@ impl Aligned {
             barrier: None,
             aligned: BTreeSet::new(),
             target: 0,
+            after_end,
         }
     }
 
@@ -59,12 +62,20 @@ impl Aligned {
             self.current = Some(id);
             self.target = self.inputs.iter().filter(|input| **input != Input::Ended).count();
         }
+        if !self.after_end && self.inputs.contains(&Input::Ended) {
+            decisions.push(self.give_up(id, FailureReason::CheckpointDeclinedInputEndOfStream));
+            return decisions;
+        }
         self.barrier = Some(barrier);
         self.aligned.insert(channel);
         if let Some(input) = self.inputs.get_mut(channel) {
             *input = Input::Blocked;
         }
-        decisions.extend(self.try_finish());
+        decisions.push(self.try_finish().unwrap_or(Decision::Aligning {
+            checkpoint: id,
+            arrived: self.aligned.len(),
+            of: self.target,
+        }));
         decisions
     }
 
@@ -85,6 +96,10 @@ impl Aligned {
     pub(crate) fn end_of_input(&mut self, channel: usize) -> Vec<Decision> {
         if let Some(input) = self.inputs.get_mut(channel) {
             *input = Input::Ended;
+        }
+        if let Some(barrier) = self.barrier.take_if(|_| !self.after_end) {
+            let reason = FailureReason::CheckpointDeclinedInputEndOfStream;
+            return vec![self.give_up(barrier.checkpoint, reason)];
         }
         if self.barrier.is_some() {
             // Nothing of this input can come after the barrier, so it counts as aligned.

@@ -16,6 +16,10 @@ pub(crate) struct Tracking {
     pending: VecDeque<Counted>,
     /// The newest checkpoint that any element was about.
     newest: Option<CheckpointId>,
+    /// Whether an input has ended.
+    has_ended: bool,
+    /// Whether a checkpoint can be taken although one has.
+    after_end: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,14 +32,24 @@ struct Counted {
 }
 
 impl Tracking {
-    pub(crate) fn new(channels: usize) -> Self {
-        Self { open: (0..channels).collect(), pending: VecDeque::new(), newest: None }
+    pub(crate) fn new(channels: usize, after_end: bool) -> Self {
+        Self {
+            open: (0..channels).collect(),
+            pending: VecDeque::new(),
+            newest: None,
+            has_ended: false,
+            after_end,
+        }
     }
 
     pub(crate) fn barrier(&mut self, channel: usize, barrier: Barrier) -> Vec<Decision> {
         let id = barrier.checkpoint;
         match self.pending.iter().position(|counted| counted.checkpoint == id) {
             Some(place) => self.reach(place, channel),
+            None if self.newest < Some(id) && self.has_ended && !self.after_end => {
+                self.newest = Some(id);
+                vec![Decision::GiveUp(id, FailureReason::CheckpointDeclinedInputEndOfStream)]
+            }
             None if self.newest < Some(id) => {
                 let place = self.begin(id, Some(barrier));
                 self.reach(place, channel)
@@ -47,7 +61,7 @@ impl Tracking {
     pub(crate) fn cancel(&mut self, channel: usize, checkpoint: CheckpointId) -> Vec<Decision> {
         let mut decisions = Vec::new();
         while let Some(older) = self.pending.pop_front_if(|counted| counted.checkpoint < checkpoint) {
-            decisions.extend(older.give_up());
+            decisions.extend(older.give_up(FailureReason::CheckpointDeclinedOnCancellationBarrier));
         }
         let place = self.pending.iter().position(|counted| counted.checkpoint == checkpoint);
         let place = match place {
@@ -63,7 +77,7 @@ impl Tracking {
             }
         };
         if let Some(counted) = self.pending.get_mut(place) {
-            decisions.extend(counted.give_up());
+            decisions.extend(counted.give_up(FailureReason::CheckpointDeclinedOnCancellationBarrier));
             counted.barrier = None;
         }
         decisions.extend(self.reach(place, channel));
@@ -72,6 +86,11 @@ impl Tracking {
 
     pub(crate) fn end_of_input(&mut self, channel: usize) -> Vec<Decision> {
         self.open.remove(&channel);
+        self.has_ended = true;
+        if !self.after_end {
+            let reason = FailureReason::CheckpointDeclinedInputEndOfStream;
+            return self.pending.drain(..).filter_map(|counted| counted.give_up(reason)).collect();
+        }
         for counted in &mut self.pending {
             counted.reached.insert(channel);
         }
@@ -97,7 +116,13 @@ impl Tracking {
     fn reach(&mut self, place: usize, channel: usize) -> Vec<Decision> {
         let Some(counted) = self.pending.get_mut(place) else { return Vec::new() };
         counted.reached.insert(channel);
-        if counted.reached.len() < counted.target { Vec::new() } else { self.finish(place) }
+        if counted.reached.len() >= counted.target {
+            return self.finish(place);
+        }
+        // What is cancelled is only counted.
+        let of = counted.barrier.as_ref().map(|_| counted.target).into_iter();
+        let (checkpoint, arrived) = (counted.checkpoint, counted.reached.len());
+        of.map(|of| Decision::Aligning { checkpoint, arrived, of }).collect()
     }
 
     fn finish(&mut self, place: usize) -> Vec<Decision> {
@@ -107,8 +132,8 @@ impl Tracking {
 }
 
 impl Counted {
-    fn give_up(&self) -> Option<Decision> {
+    fn give_up(&self, reason: FailureReason) -> Option<Decision> {
         self.barrier.as_ref()?;
-        Some(Decision::GiveUp(self.checkpoint, FailureReason::CheckpointDeclinedOnCancellationBarrier))
+        Some(Decision::GiveUp(self.checkpoint, reason))
     }
 }

@@ -192,7 +192,9 @@ async fn what_another_job_had_claimed_is_out_of_reach_but_for_a_savepoint() {
     let handle = two.start().await;
     let first = two.checkpoint(&handle).await;
     assert_eq!(first.foreign(), two.before.files());
-    let savepoint = handle.trigger_savepoint(Some(savepoints.path().display().to_string())).await;
+    let savepoint = handle
+        .trigger_savepoint(Some(savepoints.path().display().to_string()), SavepointFormat::Canonical)
+        .await;
     let savepoint = savepoint.expect("nothing is in its way").pointer;
     stop(handle).await;
 

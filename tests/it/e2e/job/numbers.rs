@@ -27,6 +27,10 @@ pub(crate) struct Valve {
     pub(crate) reading: Arc<Brake>,
     /// How often a subtask found that everything permitted was emitted, and sent on.
     pub(crate) idle: Gauge,
+    /// How often a subtask was asked to read.
+    pub(crate) reads: Gauge,
+    /// So many subtasks have a backlog.
+    lagging: AtomicU64,
     /// How often a subtask's position was captured.
     pub(crate) captured: Gauge,
     /// Where the splits stood when they were restored last.
@@ -41,6 +45,8 @@ impl Valve {
             limit: AtomicU64::new(length),
             reading: Arc::default(),
             idle: Gauge::default(),
+            reads: Gauge::default(),
+            lagging: AtomicU64::new(0),
             captured: Gauge::default(),
             restored: Mutex::default(),
         })
@@ -54,6 +60,11 @@ impl Valve {
     /// Lets each split emit all of its numbers.
     pub(crate) fn open(&self) {
         self.allow(self.length);
+    }
+
+    /// Gives the first so many subtasks a backlog, and takes it from the others.
+    pub(crate) fn lag(&self, subtasks: u64) {
+        self.lagging.store(subtasks, Ordering::SeqCst);
     }
 
     /// Where the splits stood when they were restored last.
@@ -81,6 +92,7 @@ fn number(side: u64, split: u64, index: u64) -> u64 {
 }
 
 pub(crate) struct Numbers {
+    subtask: u64,
     valve: Arc<Valve>,
     positions: BTreeMap<u64, u64>,
 }
@@ -88,7 +100,11 @@ pub(crate) struct Numbers {
 impl Numbers {
     pub(crate) fn new(task: &TaskContext, valve: &Arc<Valve>) -> Self {
         let mine = (0..SPLITS).filter(|split| split % u64::from(task.parallelism) == u64::from(task.subtask));
-        Self { valve: Arc::clone(valve), positions: mine.map(|split| (split, 0)).collect() }
+        Self {
+            subtask: u64::from(task.subtask),
+            valve: Arc::clone(valve),
+            positions: mine.map(|split| (split, 0)).collect(),
+        }
     }
 }
 
@@ -111,6 +127,7 @@ impl Stateful for Numbers {
 
 impl Source<Item> for Numbers {
     fn read(&mut self, output: &mut Output<Item>) -> TaskResult<SourceStatus> {
+        self.valve.reads.add(1);
         let Valve { side, length, limit, reading, .. } = &*self.valve;
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
             && runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
@@ -136,5 +153,9 @@ impl Source<Item> for Numbers {
             status = SourceStatus::Idle(Duration::from_millis(1));
         }
         Ok(status)
+    }
+
+    fn is_processing_backlog(&self) -> bool {
+        self.subtask < self.valve.lagging.load(Ordering::SeqCst)
     }
 }

@@ -30,9 +30,14 @@ pub(crate) struct Rig {
 impl Rig {
     /// With so many numbers in every split of both sources.
     pub(crate) fn new(length: u64) -> Self {
+        Self::uneven(length, length)
+    }
+
+    /// With so many numbers in every split of the left source, and of the right one.
+    pub(crate) fn uneven(left: u64, right: u64) -> Self {
         Self {
-            left: Valve::new(0, length),
-            right: Valve::new(1, length),
+            left: Valve::new(0, left),
+            right: Valve::new(1, right),
             sums: Arc::default(),
             ledger: Arc::default(),
             _watchdog: Watchdog::new(),

@@ -12,7 +12,8 @@ use stillframe::runtime::{JobError, JobHandle};
 /// Takes a savepoint below a directory.
 async fn savepoint(handle: &JobHandle, target: &Path) -> Outcome {
     let target = target.to_str().expect("UTF-8").to_owned();
-    let outcome = handle.trigger_savepoint(Some(target.clone())).await.expect("nothing is in its way");
+    let outcome = handle.trigger_savepoint(Some(target.clone()), SavepointFormat::Canonical).await;
+    let outcome = outcome.expect("nothing is in its way");
     assert!(outcome.pointer.as_str().starts_with(&target), "{}", outcome.pointer);
     outcome
 }
@@ -112,9 +113,9 @@ async fn a_job_without_an_operator_of_the_savepoint_is_refused_by_its_name() {
         .resume_from(pointer.clone());
     let (job, events) = Events::of(job);
     let error = job.run().await.expect_err("its sums have no place");
-    let JobError::Mismatch { pointer: named, problem, .. } = &error else { panic!("{error:?}") };
+    let JobError::Assignment { pointer: named, source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*named, pointer);
-    assert!(problem.contains("does not have: sums;"), "{problem}");
+    assert!(source.to_string().contains("does not have: sums;"), "{source}");
     assert_eq!(events.all(), []);
 
     // The same through the settings, which also let it go.
@@ -139,7 +140,8 @@ async fn a_storage_that_keeps_no_savepoints_refuses_and_the_job_goes_on() {
     let (job, events) = rig.job(&config, memory());
     let handle = job.start();
     rig.processed(20).await;
-    let error = handle.trigger_savepoint(None).await.expect_err("memory keeps none");
+    let error =
+        handle.trigger_savepoint(None, SavepointFormat::Canonical).await.expect_err("memory keeps none");
     assert!(error.to_string().contains("FileSystemCheckpointStorage"), "{error}");
     rig.open();
     handle.wait().await.expect("it was one request");

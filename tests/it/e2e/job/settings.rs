@@ -48,6 +48,35 @@ async fn the_interval_is_from_one_trigger_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_interval_is_longer_while_any_subtask_has_a_backlog() {
+    let rig = Rig::new(30);
+    rig.allow(10);
+    let (interval, during_backlog) = (Duration::from_millis(100), Duration::from_secs(5));
+    let mut config = every(interval);
+    config.set_checkpoint_interval_during_backlog(during_backlog).expect("it is long enough");
+    let (job, mut events) = rig.job(&config, memory());
+    rig.left.lag(2);
+    let handle = job.start();
+    // The first may be due before anybody has read.
+    events.triggered().await;
+    let (second, _) = events.triggered().await;
+    let (third, _) = events.triggered().await;
+    assert!(apart(second, third, during_backlog), "{:?}", third.duration_since(second));
+    rig.left.lag(1);
+    let (fourth, _) = events.triggered().await;
+    assert!(apart(third, fourth, during_backlog), "one subtask has still to catch up");
+    rig.left.lag(0);
+    let (fifth, _) = events.triggered().await;
+    assert!(fifth.duration_since(fourth) <= interval + 2 * MILLISECOND, "its end brings the next one nearer");
+    let (sixth, _) = events.triggered().await;
+    assert!(apart(fifth, sixth, interval));
+    rig.open();
+    handle.wait().await.expect("nothing fails");
+    events.assert_undisturbed();
+    rig.assert_exact();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_checkpoint_that_takes_too_long_is_given_up() {
     let (rig, steering) = (Rig::new(30), Arc::<Steering>::default());
     rig.allow(10);

@@ -31,6 +31,8 @@ pub(crate) struct Steering {
     pub(crate) finished: Gauge,
     /// Holds publications before they take effect.
     pub(crate) publishing: Arc<Brake>,
+    /// Holds removals of what was completed before they take effect.
+    pub(crate) removing: Arc<Brake>,
     /// What the next publications do.
     pub(crate) faults: Mutex<VecDeque<PublishFault>>,
     /// What was removed.
@@ -151,6 +153,7 @@ impl CoordinatorStorage for Coordinator {
     }
 
     async fn remove(&self, checkpoint: CheckpointId, shared: &[StateFile]) -> Result<(), StorageError> {
+        self.steering.removing.pass();
         self.steering.discarded.lock().expect("nothing panics while it holds this").push(checkpoint);
         self.inner.remove(checkpoint, shared).await
     }

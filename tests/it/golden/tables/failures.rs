@@ -1,4 +1,4 @@
-//! Why checkpoints fail, and when that fails the job. The scripts are played to a whole coordinator.
+//! Why checkpoints fail, and when that fails the job.
 
 use super::super::conversion;
 use super::super::tally::Outcome;
@@ -7,16 +7,15 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
-use stillframe::config::{CheckpointConfig, GraphDescription, RecoveryClaimMode};
+use stillframe::config::{CheckpointConfig, EffectiveConfig, GraphDescription, RecoveryClaimMode};
+use stillframe::coordinator::failure::{Failure, Tolerance, Verdict};
 use stillframe::coordinator::{
     Coordinator, Effect, Event, JobPlan, SnapshotRequest, VertexPlan, plan_recovery,
 };
 use stillframe::model::{
     Attempt, CheckpointId, FailurePhase, FailureReason, JobId, LocationReference, Name, Now, OpId, Pointer,
-    RequestId, TaskId, TaskSnapshot, Timestamp, UnixMillis, VertexId,
+    RequestId, SnapshotMetrics, TaskId, TaskSnapshot, Timestamp, UnixMillis, VertexId,
 };
-
-const NOT_OURS: &str = "a failure that cannot happen here yet";
 
 fn reason_named(name: &str) -> Option<FailureReason> {
     FailureReason::ALL.into_iter().find(|reason| conversion::reason(*reason) == name)
@@ -27,41 +26,46 @@ pub(super) fn reason(kind: &str, _: &str, entry: &Value) -> Outcome {
     let (Some(name), Some(pre_flight)) = (entry["name"].as_str(), entry["pre_flight"].as_bool()) else {
         return not_understood(kind, "?", entry);
     };
-    let Some(reason) = reason_named(name) else {
-        return Outcome::skipped(kind, name, format!("{NOT_OURS} ({name})"));
-    };
-    let ours = reason.phase() == FailurePhase::BeforeTrigger;
-    let finding = (ours != pre_flight).then(|| format!("pre_flight: expected {pre_flight}, ours {ours}"));
-    Outcome::found(kind, name, finding.into_iter().collect())
+    let Some(reason) = reason_named(name) else { return not_understood(kind, name, entry) };
+    let mut findings = Findings::default();
+    findings.compare("pre_flight", pre_flight, reason.phase() == FailurePhase::BeforeTrigger);
+    Outcome::found(kind, name, findings.0)
 }
 
 /// Whether one failure for this reason fails a job that tolerates none.
 pub(super) fn counting(kind: &str, _: &str, entry: &Value) -> Outcome {
-    let (Some(name), Some(checkpoint), Some(savepoint)) = (
+    let (Some(name), Some(pre_flight), Some(checkpoint), Some(savepoint)) = (
         entry["reason"].as_str(),
+        entry["pre_flight"].as_bool(),
         entry["checkpoint_fails_job"].as_bool(),
         entry["savepoint_fails_job"].as_bool(),
     ) else {
         return not_understood(kind, "?", entry);
     };
-    let Some(reason) = reason_named(name) else {
-        return Outcome::skipped(kind, name, format!("{NOT_OURS} ({name})"));
-    };
-    let mut findings = Vec::new();
-    let mut compare = |what: &str, expected: bool, ours: bool| {
-        if expected != ours {
-            findings.push(format!("{what}: expected {expected}, ours {ours}"));
-        }
-    };
-    compare("counts_toward_tolerance", checkpoint, reason.counts_toward_tolerance());
-    compare("checkpoint_fails_job", checkpoint, Stage::new(0).declined(1, reason));
-    if let Some(ours) = Stage::new(0).savepoint_failed(reason) {
-        compare("savepoint_fails_job", savepoint, ours);
+    let Some(reason) = reason_named(name) else { return not_understood(kind, name, entry) };
+    let fails_job = |failure| tolerance(0).failed(failure) != Verdict::Tolerated;
+    let failure = failure(Some(1), reason);
+    let mut findings = Findings::default();
+    findings.compare("pre_flight", pre_flight, reason.phase() == FailurePhase::BeforeTrigger);
+    findings.compare("counts_toward_tolerance", checkpoint, reason.counts_toward_tolerance());
+    for (checkpoint_id, by_task) in [(failure.checkpoint, false), (failure.checkpoint, true), (None, false)] {
+        let failure = Failure { checkpoint: checkpoint_id, by_task, ..failure };
+        findings.compare(&format!("checkpoint_fails_job by {failure:?}"), checkpoint, fails_job(failure));
     }
-    Outcome::found(kind, name, findings)
+    // Savepoints were recorded to fail without the fault of a task.
+    for is_synchronous in [false, true] {
+        let failure = Failure { is_savepoint: true, is_synchronous, ..failure };
+        findings.compare(&format!("savepoint_fails_job by {failure:?}"), savepoint, fails_job(failure));
+    }
+    findings.compare("checkpoint_fails_job as a whole", checkpoint, Stage::new(0).declined(1, reason));
+    if let Some(ours) = Stage::new(0).savepoint_failed(reason) {
+        findings.compare("savepoint_fails_job as a whole", savepoint, ours);
+    }
+    Outcome::found(kind, name, findings.0)
 }
 
-/// Checkpoints that fail and succeed one after the other.
+/// Checkpoints that fail and succeed one after the other: played to what counts them, and to a whole coordinator until
+/// something comes that cannot happen to one.
 pub(super) fn script(kind: &str, name: &str, entry: &Value) -> Outcome {
     let (Some(tolerable), Some(steps)) = (
         entry["tolerable"].as_u64().and_then(|number| u32::try_from(number).ok()),
@@ -69,36 +73,80 @@ pub(super) fn script(kind: &str, name: &str, entry: &Value) -> Outcome {
     ) else {
         return not_understood(kind, name, entry);
     };
-    let mut stage = Stage::new(tolerable);
-    let mut findings = Vec::new();
+    let mut tolerance = tolerance(tolerable);
+    let mut stage = Some(Stage::new(tolerable));
+    let mut findings = Findings::default();
     for (at, step) in steps.iter().enumerate() {
         let (Some(event), Some(checkpoint), Some(fails_job), Some(3)) = (
             step["event"].as_str(),
-            step["checkpoint_id"].as_u64(),
+            checkpoint_id(&step["checkpoint_id"]),
             step["fails_job"].as_bool(),
             step.as_object().map(serde_json::Map::len),
         ) else {
             return not_understood(kind, name, step);
         };
-        if stage.has_ended_before(checkpoint, event == "ok") {
-            return Outcome::skipped(
-                kind,
-                name,
-                "a checkpoint that has failed can neither succeed nor fail again",
-            );
-        }
-        let ours = match (event, reason_named(event)) {
-            ("ok", _) => stage.completed(checkpoint),
-            (_, Some(reason)) => stage.declined(checkpoint, reason),
-            (_, None) => return Outcome::skipped(kind, name, format!("{NOT_OURS} ({event})")),
+        stage = stage.filter(|stage| checkpoint.is_some_and(|id| stage.can_play(id, event == "ok")));
+        let (ours, as_a_whole) = match (event, checkpoint, reason_named(event)) {
+            ("ok", Some(id), _) => {
+                tolerance.succeeded(CheckpointId::new(id));
+                (false, stage.as_mut().map(|stage| stage.completed(id)))
+            }
+            (_, _, Some(reason)) => {
+                let as_a_whole = stage.as_mut().zip(checkpoint).map(|(stage, id)| stage.declined(id, reason));
+                (tolerance.failed(failure(checkpoint, reason)) != Verdict::Tolerated, as_a_whole)
+            }
+            (_, _, None) => return not_understood(kind, name, step),
         };
-        if ours != fails_job {
-            findings.push(format!(
-                "step {at}, {event} of {checkpoint}: expected fails_job {fails_job}, ours {ours}"
-            ));
+        findings.compare(&format!("step {at}, {step}"), fails_job, ours);
+        if let Some(ours) = as_a_whole {
+            findings.compare(&format!("step {at} as a whole, {step}"), fails_job, ours);
         }
     }
-    Outcome::found(kind, name, findings)
+    Outcome::found(kind, name, findings.0)
+}
+
+/// The id of a checkpoint; the inner `None` is one that failed before it got any.
+fn checkpoint_id(value: &Value) -> Option<Option<u64>> {
+    match value.as_i64() {
+        Some(-1) => Some(None),
+        Some(number) => u64::try_from(number).ok().map(Some),
+        None => value.is_null().then_some(None),
+    }
+}
+
+/// Each sentence is about one truth that is none here.
+#[derive(Default)]
+struct Findings(Vec<String>);
+
+impl Findings {
+    fn compare(&mut self, what: &str, expected: bool, ours: bool) {
+        if expected != ours {
+            self.0.push(format!("{what}: expected {expected}, ours {ours}"));
+        }
+    }
+}
+
+fn effective(tolerable: u32) -> EffectiveConfig {
+    let mut config = CheckpointConfig::default();
+    config.set_tolerable_checkpoint_failure_number(tolerable);
+    config.set_max_concurrent_checkpoints(NonZeroU32::MAX);
+    config.resolve(&GraphDescription::default()).expect("nothing unusual").effective
+}
+
+/// What counts in a coordinator with this setting.
+fn tolerance(tolerable: u32) -> Tolerance {
+    Tolerance::new(effective(tolerable).tolerance)
+}
+
+/// A failed checkpoint that no task is to blame for.
+fn failure(checkpoint: Option<u64>, reason: FailureReason) -> Failure {
+    Failure {
+        checkpoint: checkpoint.map(CheckpointId::new),
+        reason,
+        is_savepoint: false,
+        is_synchronous: false,
+        by_task: false,
+    }
 }
 
 /// A coordinator of one task, with as many checkpoints in progress as a script wants.
@@ -118,24 +166,28 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Stage {
     fn new(tolerable: u32) -> Self {
-        let mut config = CheckpointConfig::default();
-        config.set_tolerable_checkpoint_failure_number(tolerable);
-        config.set_max_concurrent_checkpoints(NonZeroU32::MAX);
-        let effective = config.resolve(&GraphDescription::default()).expect("nothing unusual").effective;
         let name = Name::new("source").expect("a name");
-        let source = VertexPlan { name, parallelism: 1, max_parallelism: 128, is_source: true };
-        let plan = JobPlan { job: JobId::from_bytes([7; 16]), attempt: ATTEMPT, vertices: vec![source] };
+        let source =
+            VertexPlan { name, parallelism: 1, max_parallelism: 128, inputs: vec![], has_coordinator: false };
+        let plan = JobPlan {
+            job: JobId::from_bytes([7; 16]),
+            attempt: ATTEMPT,
+            vertices: vec![source],
+            hooks: vec![],
+        };
         let fresh =
             plan_recovery(Vec::new(), BTreeSet::new(), CheckpointId::FIRST, RecoveryClaimMode::NoClaim);
-        let coordinator = Coordinator::new(plan, &effective, fresh);
-        Self {
+        let coordinator = Coordinator::new(plan, &effective(tolerable), fresh);
+        let mut stage = Self {
             coordinator,
             now: Duration::ZERO,
             triggered: 0,
             failed: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             publishing: Vec::new(),
-        }
+        };
+        stage.handle(Event::Running { task: TASK });
+        stage
     }
 
     /// Hands over an event, makes places as they are wanted, and finishes removals. Whether the job was failed.
@@ -165,7 +217,7 @@ impl Stage {
     fn trigger_up_to(&mut self, checkpoint: u64) {
         while self.triggered < checkpoint {
             self.triggered += 1;
-            self.trigger(SnapshotRequest::Checkpoint);
+            self.trigger(SnapshotRequest::CHECKPOINT);
         }
     }
 
@@ -184,10 +236,11 @@ impl Stage {
         fails_job
     }
 
-    /// Whether Flink's counter, which nobody guards against such things, would count what cannot happen to a whole
-    /// coordinator: a success after the failure, or another failure when the first one is forgotten.
-    fn has_ended_before(&self, checkpoint: u64, is_success: bool) -> bool {
-        if is_success { self.failed.contains(&checkpoint) } else { self.forgotten.contains(&checkpoint) }
+    /// Whether this can happen to a whole coordinator. Flink's counter, which nobody guards, also takes a success after the
+    /// failure, another failure when the first one is forgotten, and ids that no checkpoint has.
+    fn can_play(&self, checkpoint: u64, is_success: bool) -> bool {
+        let ended = if is_success { &self.failed } else { &self.forgotten };
+        (1..1_000).contains(&checkpoint) && !ended.contains(&checkpoint)
     }
 
     fn completed(&mut self, checkpoint: u64) -> bool {
@@ -205,13 +258,14 @@ impl Stage {
             attempt: ATTEMPT,
             task: TASK,
             snapshot: TaskSnapshot::default(),
+            metrics: SnapshotMetrics::default(),
         })
     }
 
     /// Lets a savepoint fail without the fault of a task, as was recorded. `None` if it cannot for this reason.
     fn savepoint_failed(&mut self, reason: FailureReason) -> Option<bool> {
         self.triggered += 1;
-        self.trigger(SnapshotRequest::Savepoint { target: None });
+        self.trigger(SnapshotRequest::savepoint(None));
         match reason {
             FailureReason::CheckpointExpired => {
                 self.now += TIMEOUT;

@@ -126,7 +126,7 @@ impl Model {
 
     fn see(&mut self, effect: Effect) {
         match &effect {
-            Effect::Report(Report::Triggered { checkpoint, kind }) => {
+            Effect::Report(Report::Triggered { checkpoint, kind, .. }) => {
                 assert!(self.newest < checkpoint.get(), "{checkpoint} was used before");
                 self.newest = checkpoint.get();
                 let mut available = self.needed();

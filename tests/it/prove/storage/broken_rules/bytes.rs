@@ -145,13 +145,14 @@ fn metadata(file: StateFile) -> Vec<u8> {
     let handle = StateHandle::File(FileHandle { file, len: 6, crc: Crc32c::of(b"secret") });
     let keyed = KeyedHandle { range: KeyGroupRange { start: 0, end: 7 }, state: KeyedState::Full(handle) };
     let snapshot = TaskSnapshot { keyed: Some(keyed), ..TaskSnapshot::default() };
-    let operator = OperatorState { max_parallelism: 8, subtasks: vec![snapshot] };
+    let operator = OperatorState { max_parallelism: 8, subtasks: vec![snapshot], coordinator: None };
     let metadata = CheckpointMetadata {
         job: JOB,
         checkpoint: CheckpointId::new(3),
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(1),
         operators: [(Name::new("operator").expect("it is a name"), operator)].into(),
+        hooks: [].into(),
     };
     stillframe::metadata::encode(&metadata).expect("it keeps to the limits")
 }

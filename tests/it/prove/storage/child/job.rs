@@ -222,7 +222,7 @@ impl Job<'_> {
         self.at(Phase::Savepoint);
         let savepoint = id.get();
         (self.tell)(Message::Publishing { savepoint, digest: state::digest_of_all(&states) });
-        let metadata = state::encode(id, CheckpointKind::Savepoint, &states);
+        let metadata = state::encode(id, CheckpointKind::SAVEPOINT, &states);
         let pointer = block_on(self.coordinator.publish_savepoint(id, &location, metadata))?;
         (self.tell)(Message::Published { savepoint, pointer: pointer.as_str().to_owned() });
         Ok(())

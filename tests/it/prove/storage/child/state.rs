@@ -67,13 +67,14 @@ pub(super) fn encode(checkpoint: CheckpointId, kind: CheckpointKind, states: &[W
         state: KeyedState::Incremental(IncrementalHandle { parts }),
     };
     let snapshot = TaskSnapshot { keyed: Some(keyed), ..TaskSnapshot::default() };
-    let operator = OperatorState { max_parallelism: 128, subtasks: vec![snapshot] };
+    let operator = OperatorState { max_parallelism: 128, subtasks: vec![snapshot], coordinator: None };
     let content = CheckpointMetadata {
         job: JOB,
         checkpoint,
         kind,
         triggered_at: UnixMillis(1),
         operators: [(name("state".to_owned()), operator)].into(),
+        hooks: [].into(),
     };
     metadata::encode(&content).expect("it is within all limits").into()
 }

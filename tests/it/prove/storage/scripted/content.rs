@@ -54,13 +54,14 @@ pub(crate) fn encode(job: JobId, checkpoint: CheckpointId, parts: &[Part]) -> By
         state: KeyedState::Incremental(IncrementalHandle { parts }),
     });
     let snapshot = TaskSnapshot { keyed, ..TaskSnapshot::default() };
-    let operator = OperatorState { max_parallelism: 128, subtasks: vec![snapshot] };
+    let operator = OperatorState { max_parallelism: 128, subtasks: vec![snapshot], coordinator: None };
     let metadata = CheckpointMetadata {
         job,
         checkpoint,
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(1),
         operators: [(name("operator".to_owned()), operator)].into(),
+        hooks: [].into(),
     };
     metadata::encode(&metadata).expect("the script keeps to the limits of the format").into()
 }
