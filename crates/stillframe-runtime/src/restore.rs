@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stillframe_coordinator::JobPlan;
+use stillframe_coordinator::{JobPlan, VertexPlan};
 use stillframe_metadata as metadata;
 use stillframe_model::{
     CheckpointId, CheckpointKind, CheckpointMetadata, FileHandle, IncrementalPart, KeyGroupRange,
@@ -100,12 +100,19 @@ pub(crate) async fn load(
         .map_err(|source| JobError::Assignment { pointer: pointer.clone(), source })?;
     let StateAssignment { vertices: assigned, mut left_out } = assignment;
     let strangers: Vec<_> = hooks.extract_if(.., |name, _| !plan.hooks.contains(name)).collect();
-    if !strangers.is_empty() && !may_leave_out {
-        let names: Vec<_> = strangers.iter().map(|(name, _)| name.as_str()).collect();
+    let has_lost_coordinator = |vertex: &&VertexPlan| {
+        let state = operators.get(&vertex.name).and_then(|operator| operator.coordinator.as_ref());
+        !vertex.has_coordinator && state.is_some()
+    };
+    let gone = strangers.iter().map(|(name, _)| format!("hook {name}"));
+    let lost = plan.vertices.iter().filter(has_lost_coordinator);
+    let gone: Vec<_> =
+        gone.chain(lost.map(|vertex| format!("coordinator of operator {}", vertex.name))).collect();
+    if !gone.is_empty() && !may_leave_out {
         return Err(mismatch(format!(
-            "it holds state of hooks that this job does not have: {}; give them their names back, or drop their state with \
+            "it holds state of what this job does not have: {}; give it back, or drop its state with \
              execution.state-recovery.ignore-unclaimed-state",
-            names.join(", ")
+            gone.join(", ")
         )));
     }
     left_out.extend(strangers.into_iter().map(|(name, _)| name));
@@ -129,17 +136,8 @@ pub(crate) async fn load(
             let Some((name, state)) = state.and_then(|name| operators.get_key_value(&name)) else { continue };
             let has_coordinator =
                 plan.vertices.get(id.get() as usize).is_some_and(|vertex| vertex.has_coordinator);
-            match &state.coordinator {
-                Some(kept) if has_coordinator => {
-                    coordinators.insert(id, kept.clone());
-                }
-                Some(_) if !may_leave_out => {
-                    return Err(mismatch(format!(
-                        "operator {name} has no coordinator any more, and the checkpoint holds the state of one; give it back, \
-                         or drop its state with execution.state-recovery.ignore-unclaimed-state"
-                    )));
-                }
-                Some(_) | None => {}
+            if let Some(kept) = state.coordinator.as_ref().filter(|_| has_coordinator) {
+                coordinators.insert(id, kept.clone());
             }
             let mut stored = Stored { location, name, state, keyed: BTreeMap::new(), lists: BTreeMap::new() };
             let parallelism = u32::try_from(subtasks.len()).unwrap_or(u32::MAX);
