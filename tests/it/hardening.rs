@@ -57,8 +57,8 @@ fn hardening_4_3_2_no_address_shows_password_or_query() {
 /// A storage is held against the same cases as all others, whoever wrote it.
 #[test]
 fn hardening_4_4_1_every_storage_passes_the_conformance_kit() {
-    for storage in ["memory", "fs", "directory"] {
-        let tests = manifest(&format!("crates/stillframe-storage-{storage}/src/tests.rs"));
+    for (storage, file) in [("memory", "tests"), ("fs", "tests/subjects"), ("directory", "tests")] {
+        let tests = manifest(&format!("crates/stillframe-storage-{storage}/src/{file}.rs"));
         assert!(tests.contains("conformance_tests!("), "{storage}");
     }
 }

@@ -184,21 +184,18 @@ fn properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
 
 /// What is said of a savepoint by its kind. Whether it is forced is up to the request, and nobody deletes it.
 fn savepoint_properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
-    let format = match recorded["format"].as_str() {
-        Some("CANONICAL") => SavepointFormat::Canonical,
-        Some("NATIVE") => SavepointFormat::Native,
-        _ => return not_understood(kind, name, recorded),
+    let (format, format_name) = if name.contains("NATIVE") {
+        (SavepointFormat::Native, "NATIVE")
+    } else {
+        (SavepointFormat::Canonical, "CANONICAL")
     };
-    let action = match recorded["post_action"].as_str() {
-        Some("NONE") => PostCheckpointAction::None,
-        Some("SUSPEND") => PostCheckpointAction::Suspend,
-        Some("TERMINATE") => PostCheckpointAction::Terminate,
-        _ => return not_understood(kind, name, recorded),
+    let (action, action_name) = match (name.starts_with("forSyncSavepoint("), name.contains("terminate=true"))
+    {
+        (false, _) => (PostCheckpointAction::None, "NONE"),
+        (true, false) => (PostCheckpointAction::Suspend, "SUSPEND"),
+        (true, true) => (PostCheckpointAction::Terminate, "TERMINATE"),
     };
-    let (Some(force), Some(unclaimed)) = (recorded["force"].as_bool(), recorded["unclaimed"].as_bool())
-    else {
-        return not_understood(kind, name, recorded);
-    };
+    let (force, unclaimed) = (name.contains("force=true"), name.starts_with("forUnclaimed"));
     let ours = CheckpointKind::Savepoint(SavepointKind { format, action });
     let words = ours.to_string();
     let capitals = words.split(' ').map(|word| word[..1].to_uppercase() + &word[1..]);
@@ -214,8 +211,8 @@ fn savepoint_properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
         "discard_on_cancelled": false,
         "discard_on_failed": false,
         "discard_on_suspended": false,
-        "format": recorded["format"],
-        "post_action": recorded["post_action"],
+        "format": format_name,
+        "post_action": action_name,
         "should_drain": action == PostCheckpointAction::Terminate,
         "should_ignore_end_of_input": action == PostCheckpointAction::Suspend,
         "should_advance_to_end_of_time": action == PostCheckpointAction::Terminate,
