@@ -9,28 +9,26 @@ use alloc::vec::Vec;
 use stillframe_model::{Attempt, CheckpointId, FailureReason, LocationReference, Now, OpId, Pointer, TaskId};
 
 impl Coordinator {
-    /// Checkpoints are published one at a time, in the order of their ids, so that what completes only ever gets newer.
-    /// Savepoints go beside them: a slow place for those holds up nobody.
+    /// What tasks are told of is published one at a time, in the order of ids, so that what they hear only ever gets newer:
+    /// checkpoints, and savepoints behind which the job stops. Other savepoints go beside them: a slow place for those holds
+    /// up nobody.
     pub(crate) fn publish_next(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.pending.values().any(Pending::is_collected) {
             return;
         }
-        let busy =
-            self.pending.values().any(|pending| pending.is_publishing() && !pending.kind().is_savepoint());
+        let busy = self.pending.values().any(|pending| pending.is_publishing() && pending.is_told());
         let ready: Vec<_> = self
             .pending
             .iter()
             .filter_map(|(&checkpoint, pending)| match &pending.phase {
-                Phase::Collected(location) => Some((checkpoint, pending.kind(), location.clone())),
+                Phase::Collected(location) => Some((checkpoint, pending.is_told(), location.clone())),
                 _ => None,
             })
             .collect();
-        let first = ready
-            .iter()
-            .find(|(_, kind, _)| !busy && !kind.is_savepoint())
-            .map(|(checkpoint, ..)| *checkpoint);
-        for (checkpoint, kind, location) in ready {
-            if kind.is_savepoint() || Some(checkpoint) == first {
+        let first =
+            ready.iter().find(|(_, is_told, _)| !busy && *is_told).map(|(checkpoint, ..)| *checkpoint);
+        for (checkpoint, is_told, location) in ready {
+            if !is_told || Some(checkpoint) == first {
                 self.publish(now, checkpoint, location, effects);
             }
         }
@@ -122,7 +120,7 @@ impl Coordinator {
             effects.push(Effect::Resolve { request, outcome: Ok(outcome) });
         }
         // A savepoint behind which the job goes on is its owner's affair.
-        if kind.is_savepoint() && !kind.is_synchronous() {
+        if !pending.is_told() {
             return;
         }
         let older = self.pending.range(..checkpoint).filter(|(_, pending)| pending.can_be_subsumed());

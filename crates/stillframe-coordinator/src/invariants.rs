@@ -15,7 +15,7 @@ pub(crate) fn check(coordinator: &Coordinator) {
         checkpoints += usize::from(is_checkpoint);
         triggering += usize::from(pending.is_triggering());
         if let Phase::Publishing { dropped, .. } = &pending.phase {
-            publishing += usize::from(is_checkpoint);
+            publishing += usize::from(pending.is_told());
             let replaced = if is_checkpoint { coordinator.retained.replaced_by(*id) } else { vec![] };
             assert_eq!(
                 *dropped, replaced,
@@ -24,7 +24,10 @@ pub(crate) fn check(coordinator: &Coordinator) {
             assert!(pending.missing() == 0, "checkpoint {id} is published before all acknowledged it");
         }
     }
-    assert!(publishing <= 1, "one checkpoint is published at a time, or they could complete out of order");
+    assert!(
+        publishing <= 1,
+        "what tasks are told of is published one at a time, or they could hear of it out of order"
+    );
     assert!(triggering <= 1, "one trigger at a time, or barriers could be injected out of order");
     assert!(checkpoints <= coordinator.max_concurrent, "no more checkpoints in progress than allowed");
     assert!(

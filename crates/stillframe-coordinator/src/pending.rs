@@ -177,6 +177,12 @@ impl Pending {
         !self.is_publishing()
     }
 
+    /// Whether tasks hear of its completion, and let out what they hold back. A savepoint behind which the job goes on is
+    /// its owner's affair.
+    pub(crate) fn is_told(&self) -> bool {
+        !self.kind.is_savepoint() || self.kind.is_synchronous()
+    }
+
     /// Whether a newer one that completes makes it superfluous. A savepoint was asked for, so it is not.
     pub(crate) fn can_be_subsumed(&self) -> bool {
         self.can_be_aborted() && !self.kind.is_savepoint()

@@ -27,11 +27,11 @@ fn everybody_who_asked_for_the_stop_hears_of_it() {
     let mut world = World::new(&config());
     world.trigger(1, STOP).locate().acknowledge_all(1);
     let first = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
-    world.trigger(2, STOP).complete(2);
-    world.handle(Event::Published { op: first, result: Ok(Pointer::new("there")) });
+    world.trigger(2, STOP).locate().acknowledge_all(2);
+    world.handle(Event::Published { op: first, result: Ok(Pointer::new("there")) }).publish();
     assert_eq!(resolved(&world.take()), [], "the tasks have not ended");
     world.handle(Event::End { status: JobStatus::Finished });
-    assert_eq!(resolved(&world.take()), [(2, true), (1, true)]);
+    assert_eq!(resolved(&world.take()), [(1, true), (2, true)]);
 }
 
 #[test]

@@ -79,3 +79,19 @@ fn nothing_begins_behind_the_savepoint_that_stops_the_job() {
     assert_eq!(resolved(&effects), [(43, refused), (44, refused)]);
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Locate { .. })), "{effects:?}");
 }
+
+/// Found by the model check: tasks heard of the savepoint first, and of an older checkpoint behind it.
+#[test]
+fn a_savepoint_that_stops_the_job_waits_for_the_checkpoint_before_it() {
+    let mut world = World::new(&config());
+    world.start().at(500).locate().acknowledge_all(1);
+    let op = world.op(|effect| if let Effect::Publish { op, .. } = effect { Some(*op) } else { None });
+    world.trigger(STOP, stop()).locate().acknowledge_all(2);
+    let published =
+        |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Publish { .. }));
+    assert!(!published(&world.take()), "checkpoint 1 is on its way");
+    world.handle(Event::Published { op, result: Ok(Pointer::new("there")) });
+    assert_eq!(notified(&world.effects), TASKS.map(|task| (task, 1)));
+    world.publish();
+    assert_eq!(notified(&world.take()), TASKS.map(|task| (task, 2)));
+}

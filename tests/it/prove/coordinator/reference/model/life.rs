@@ -148,21 +148,22 @@ impl Model {
         is_too_many
     }
 
-    /// Checkpoints go one after the other, savepoints beside them.
+    /// What tasks are told of goes one after the other, other savepoints beside it.
     pub(super) fn publish(&mut self) {
-        let is_busy = |pending: &Pending| !pending.can_be_given_up() && !pending.kind.is_savepoint();
+        let is_told = |kind: CheckpointKind| !kind.is_savepoint() || kind.is_synchronous();
+        let is_busy = |pending: &Pending| !pending.can_be_given_up() && is_told(pending.kind);
         let mut is_free = !self.pending.values().any(is_busy);
         let ready: Vec<_> = self
             .pending
             .iter()
             .filter(|(_, pending)| pending.phase == Phase::Ready)
-            .map(|(id, pending)| (*id, pending.kind.is_savepoint()))
+            .map(|(id, pending)| (*id, pending.kind))
             .collect();
-        for (checkpoint, is_savepoint) in ready {
-            if !is_savepoint && !std::mem::take(&mut is_free) {
+        for (checkpoint, kind) in ready {
+            if is_told(kind) && !std::mem::take(&mut is_free) {
                 continue;
             }
-            let dropped = if is_savepoint { vec![] } else { self.too_many_with_one_more() };
+            let dropped = if kind.is_savepoint() { vec![] } else { self.too_many_with_one_more() };
             let Some(pending) = self.pending.get_mut(&checkpoint) else { return };
             let coordinators = self.settings.graph.coordinators().into_iter();
             let told = Told::Publish {
