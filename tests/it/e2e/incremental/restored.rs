@@ -185,9 +185,10 @@ async fn what_cannot_be_restored_is_not_claimed() {
     two.assert_restored_again(&last).await;
 }
 
-/// Whoever wrote a checkpoint could otherwise have any directory read.
+/// Whoever wrote a checkpoint could otherwise have any directory read. Only the register beside it says what it may refer to,
+/// so that a copy of its directory, which is all that a savepoint needs, is not enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_job_had_claimed_is_out_of_reach_but_for_a_savepoint() {
+async fn what_another_job_had_claimed_is_out_of_reach_without_its_register_but_for_a_savepoint() {
     let (two, savepoints, here) = (Two::new(RecoveryClaimMode::Claim).await, directory(), directory());
     let handle = two.start().await;
     let first = two.checkpoint(&handle).await;
@@ -198,15 +199,17 @@ async fn what_another_job_had_claimed_is_out_of_reach_but_for_a_savepoint() {
     let savepoint = savepoint.expect("nothing is in its way").pointer;
     stop(handle).await;
 
+    let moved = copy(Path::new(first.pointer.as_str()));
     let (mut config, third) = (two.config.clone(), Table::new());
     third.expect_log(&first);
-    config.set_recovery_path(first.pointer.as_str());
+    config.set_recovery_path(moved.path().display().to_string());
     let ended = third.start(2, &config, here.path(), Some(THIRD)).wait().await;
     let Err(JobError::Storage(error)) = ended else { panic!("{ended:?}") };
     assert_eq!(error.kind(), ErrorKind::InvalidPointer);
     assert!(error.to_string().contains("take a savepoint of that job"), "{error}");
 
-    config.set_recovery_path(savepoint.as_str());
+    let moved = copy(Path::new(savepoint.as_str()));
+    config.set_recovery_path(moved.path().display().to_string());
     let handle = third.start(2, &config, here.path(), Some(THIRD));
     third.opened(2).await;
     assert_eq!(third.restored(), first.values);
