@@ -1,9 +1,11 @@
-use crate::state::{LARGE, MEDIUM, metadata, pattern};
+use crate::state::{LARGE, MEDIUM, NATIVE_SAVEPOINT, metadata, pattern};
 use crate::subject::Encode;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use stillframe_model::{CheckpointId, JobId, LocationReference, Pointer, StateFile, StateHandle};
+use stillframe_model::{
+    CheckpointId, CheckpointKind, JobId, LocationReference, Pointer, StateFile, StateHandle,
+};
 use stillframe_storage::{
     CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, StateScope, StorageAccess, WorkerStorage,
 };
@@ -57,7 +59,16 @@ impl Session {
 
     /// The metadata of a checkpoint with these states.
     pub(crate) fn metadata(&self, checkpoint: CheckpointId, states: &[(StateHandle, Bytes)]) -> Bytes {
-        (self.encode)(&metadata(self.job, checkpoint, states))
+        (self.encode)(&metadata(self.job, checkpoint, CheckpointKind::Checkpoint, states))
+    }
+
+    /// The same of a savepoint.
+    pub(crate) fn metadata_of_savepoint(
+        &self,
+        checkpoint: CheckpointId,
+        states: &[(StateHandle, Bytes)],
+    ) -> Bytes {
+        (self.encode)(&metadata(self.job, checkpoint, NATIVE_SAVEPOINT, states))
     }
 
     /// An id that nobody used.
@@ -171,7 +182,7 @@ impl Session {
         let shared = self.write((id, &location), StateScope::Shared, &state, MEDIUM).await;
         states.push((shared, state));
         self.sync(id, &location).await;
-        let metadata = self.metadata(id, &states);
+        let metadata = self.metadata_of_savepoint(id, &states);
         let pointer = self.coordinator.publish_savepoint(id, &location, metadata.clone()).await;
         Taken { id, location, states, metadata, pointer: pointer.expect("a savepoint can be published") }
     }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use stillframe_model::{
     CheckpointId, CheckpointKind, CheckpointMetadata, IncrementalHandle, IncrementalPart, JobId,
-    KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorState, PartOrigin, StateFile, StateHandle,
-    TaskSnapshot, UnixMillis,
+    KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorState, PartOrigin, PostCheckpointAction,
+    SavepointFormat, SavepointKind, StateFile, StateHandle, TaskSnapshot, UnixMillis,
 };
 
 pub(crate) const JOB: JobId = JobId::from_bytes(*b"conformance-job1");
@@ -16,11 +16,18 @@ pub(crate) const MEDIUM: usize = 100_000;
 /// More than any storage with files puts elsewhere than into one. Less than `JobManagerCheckpointStorage` refuses.
 pub(crate) const LARGE: usize = 1 << 21;
 
+/// A savepoint whose keyed state may be in parts.
+pub(crate) const NATIVE_SAVEPOINT: CheckpointKind = CheckpointKind::Savepoint(SavepointKind {
+    format: SavepointFormat::Native,
+    action: PostCheckpointAction::None,
+});
+
 /// What a checkpoint with these states consists of. It lists them as the parts of one task's keyed state, whatever else it could
 /// be: a storage looks at them only to see what is referred to.
 pub(crate) fn metadata(
     job: JobId,
     checkpoint: CheckpointId,
+    kind: CheckpointKind,
     states: &[(StateHandle, Bytes)],
 ) -> CheckpointMetadata {
     let part = |(number, (handle, _)): (usize, &(StateHandle, Bytes))| IncrementalPart {
@@ -38,7 +45,7 @@ pub(crate) fn metadata(
     CheckpointMetadata {
         job,
         checkpoint,
-        kind: CheckpointKind::Checkpoint,
+        kind,
         triggered_at: UnixMillis(1),
         operators: [(name("conformance".to_owned()), operator)].into(),
         hooks: [].into(),

@@ -11,6 +11,9 @@ use stillframe_storage::{CheckpointStorage, StorageError};
 /// How metadata is written.
 pub(crate) type Encode = Arc<dyn Fn(&CheckpointMetadata) -> Bytes + Send + Sync>;
 
+/// How metadata is read.
+pub(crate) type Decode = Box<dyn Fn(&[u8]) -> CheckpointMetadata>;
+
 type Rebuild = Box<dyn Fn(&StorageDescriptor) -> Result<Arc<dyn CheckpointStorage>, StorageError>>;
 
 type List = Box<dyn Fn() -> Vec<String>>;
@@ -30,6 +33,10 @@ pub enum Capability {
     ReachableMedium,
     /// Savepoints, which belong to whoever asked for them.
     Savepoints,
+    /// Removing a savepoint for whoever owns it.
+    Disposal,
+    /// Copying a snapshot elsewhere, whole.
+    Export,
     /// State that tasks look after themselves.
     TaskOwnedState,
     /// Taking over a snapshot of another job, to remove it later.
@@ -46,6 +53,7 @@ pub struct Subject {
     rebuild: Rebuild,
     lacking: BTreeMap<Capability, String>,
     metadata: Encode,
+    decode: Option<Decode>,
     residue: Option<List>,
     savepoint_target: Option<String>,
     foreign: Option<Put>,
@@ -68,6 +76,7 @@ impl Subject {
             metadata: Arc::new(|metadata| {
                 Bytes::from(format!("metadata of {} of job {}", metadata.checkpoint, metadata.job))
             }),
+            decode: None,
             residue: None,
             savepoint_target: None,
             foreign: None,
@@ -85,14 +94,21 @@ impl Subject {
         self
     }
 
-    /// How metadata is written, for a storage that looks into it, as one does to see which shared files are referred to. Without
-    /// it the cases write a text that names the checkpoint.
+    /// How metadata is written, for a storage that looks into it, as one does to see which shared files are referred to, or
+    /// whether what it is to remove is a savepoint. Without it the cases write a text that names the checkpoint.
     #[must_use]
     pub fn with_metadata(
         mut self,
         encode: impl Fn(&CheckpointMetadata) -> Bytes + Send + Sync + 'static,
     ) -> Self {
         self.metadata = Arc::new(encode);
+        self
+    }
+
+    /// How metadata is read that the storage wrote itself, as it does when it exports a snapshot.
+    #[must_use]
+    pub fn with_decoding(mut self, decode: impl Fn(&[u8]) -> CheckpointMetadata + 'static) -> Self {
+        self.decode = Some(Box::new(decode));
         self
     }
 
@@ -184,6 +200,11 @@ impl Subject {
         let mut residue = self.residue();
         residue.retain(|name| !before.contains(name));
         residue
+    }
+
+    /// What stands in metadata, if somebody said how it is read.
+    pub(crate) fn decode(&self, metadata: &[u8]) -> Option<CheckpointMetadata> {
+        self.decode.as_ref().map(|decode| decode(metadata))
     }
 
     pub(crate) fn savepoint_target(&self) -> Option<&str> {

@@ -32,7 +32,7 @@ call_kinds! {
     Commit = 120 s;
     /// Opening state, reading one piece of it, or metadata: 2 minutes.
     Read = 120 s;
-    /// Reading a state as a whole, discarding, removing, sweeping: an hour.
+    /// Reading a state as a whole, discarding, removing, sweeping, disposing of a savepoint, exporting: an hour.
     Bulk = 3600 s;
 }
 

@@ -77,4 +77,19 @@ impl CheckpointStorage for CustomCheckpointStorage {
         let origin = self.guard.ledger().origin(&found);
         Ok(Arc::new(GuardedLocation::new(Arc::clone(&self.guard), (location, found), origin)))
     }
+
+    async fn dispose_savepoint(&self, savepoint: &Pointer) -> Result<(), StorageError> {
+        let object = Redacted::new(savepoint.as_str());
+        let call = Call { kind: CallKind::Bulk, operation: "dispose of savepoint", object: &object };
+        let (storage, asked) = (Arc::clone(&self.plugin.storage), savepoint.clone());
+        self.guard.call(call, async move { storage.dispose_savepoint(&asked).await })
+    }
+
+    async fn export(&self, snapshot: &Pointer, target: &str) -> Result<Pointer, StorageError> {
+        let object = Redacted::new(snapshot.as_str());
+        let call = Call { kind: CallKind::Bulk, operation: "export", object: &object };
+        let (storage, asked, target) =
+            (Arc::clone(&self.plugin.storage), snapshot.clone(), target.to_owned());
+        self.guard.call(call, async move { storage.export(&asked, &target).await })
+    }
 }

@@ -4,7 +4,7 @@ use crate::place::Place;
 use crate::register::{Retained, Root};
 use crate::retained::RetainedLocation;
 use crate::storage::JobDirectory;
-use crate::{disposal, layout, reference, sweep};
+use crate::{disposal, layout, reference, savepoint, sweep};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -17,9 +17,6 @@ use stillframe_storage::{
     BlobPath, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageError, Sweep,
     SweepMode,
 };
-
-/// How many names are tried for a savepoint, as in Flink.
-const SAVEPOINT_ATTEMPTS: usize = 10;
 
 #[derive(Debug)]
 pub(crate) struct DirectoryCoordinator(pub(crate) Arc<JobDirectory>);
@@ -58,17 +55,8 @@ impl CoordinatorStorage for DirectoryCoordinator {
         };
         let blobs = self.0.store_at(target)?;
         self.0.tenure.reserve(checkpoint).await?;
-        let mut attempt = 1;
-        loop {
-            let directory = BlobPath::root().join(layout::savepoint(self.0.job, self.0.entropy().draw()?));
-            match blobs.create_directory(&directory).await {
-                Ok(()) => return Ok(reference::encode(&blobs.locate(&directory))),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < SAVEPOINT_ATTEMPTS => {
-                    attempt += 1
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let place = savepoint::begin(blobs, self.0.job, &**self.0.entropy()).await?;
+        Ok(reference::encode(&place.address()))
     }
 
     async fn commit(
@@ -301,7 +289,8 @@ fn further_roots(snapshot: &dyn CompletedLocation, bytes: &[u8]) -> BTreeSet<Roo
     roots.collect()
 }
 
-async fn publish(place: &Place, metadata: Bytes) -> Result<(), StorageError> {
+/// Makes the metadata of a checkpoint or savepoint appear in its place.
+pub(crate) async fn publish(place: &Place, metadata: Bytes) -> Result<(), StorageError> {
     if metadata.len() as u64 > METADATA_LIMIT {
         return Err(StorageError::new(ErrorKind::TooLarge, "publish", place.address_of(layout::metadata()))
             .with_detail(format!(

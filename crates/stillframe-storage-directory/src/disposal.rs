@@ -44,7 +44,7 @@ pub(crate) async fn dispose(place: &Place, needed: &BTreeSet<Name>) -> Result<()
 }
 
 fn is_ours(entry: &BlobEntry) -> bool {
-    !entry.is_directory && layout::parse_state(&entry.name).is_some()
+    !entry.is_directory && (entry.name == layout::DISPOSED || layout::parse_state(&entry.name).is_some())
 }
 
 fn is_in(needed: &BTreeSet<Name>, entry: &BlobEntry) -> bool {
@@ -52,7 +52,14 @@ fn is_in(needed: &BTreeSet<Name>, entry: &BlobEntry) -> bool {
 }
 
 async fn remove_state_and_directory(place: &Place, needed: &BTreeSet<Name>) -> Result<(), StorageError> {
-    for entry in place.list().await?.iter().filter(|entry| is_ours(entry) && !is_in(needed, entry)) {
+    let mut entries = place.list().await?;
+    entries.retain(|entry| is_ours(entry) && !is_in(needed, entry));
+    // As long as the mark is there, whoever finds the rest knows that it can go.
+    entries.sort_by_key(|entry| entry.name == layout::DISPOSED);
+    for entry in &entries {
+        if entry.name == layout::DISPOSED {
+            place.blobs.settle(&place.directory).await?;
+        }
         if let Ok(name) = Name::new(entry.name.as_str()) {
             place.blobs.delete(&place.join(name)).await?;
         }

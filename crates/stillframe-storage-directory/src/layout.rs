@@ -5,6 +5,8 @@ use stillframe_storage::BlobPath;
 
 /// The name of what a checkpoint or savepoint consists of.
 pub(crate) const METADATA: &str = "_metadata";
+/// What says that a savepoint is being disposed of, within its directory.
+pub(crate) const DISPOSED: &str = "_disposed";
 /// The directory of the commit register, within that of the job.
 pub(crate) const REGISTER: &str = "_ctl";
 
@@ -40,6 +42,11 @@ fn parse_id(digits: &str) -> Option<CheckpointId> {
 
 pub(crate) fn metadata() -> Name {
     name(METADATA)
+}
+
+/// The mark of a savepoint that is being disposed of, `_disposed`.
+pub(crate) fn disposed() -> Name {
+    name(DISPOSED)
 }
 
 /// The directory of the register, `<job id>/_ctl`.

@@ -10,21 +10,22 @@ use std::sync::Arc;
 use stillframe_model::Pointer;
 use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StorageError};
 
+/// The place that a pointer names, whatever is there.
+pub(crate) fn place(stores: &dyn BlobStores, pointer: &Pointer) -> Result<Place, StorageError> {
+    if pointer.as_str().is_empty() {
+        let detail = "it is empty; give the directory of a checkpoint or savepoint";
+        return Err(refused(ErrorKind::InvalidPointer, pointer, detail));
+    }
+    let blobs = stores.at(directory_of(pointer.as_str()))?;
+    Ok(Place { blobs, directory: BlobPath::root() })
+}
+
 pub(crate) async fn resolve(
     stores: &Arc<dyn BlobStores>,
     pointer: &Pointer,
 ) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-    let refuse = |kind, detail: &str| {
-        Err(StorageError::new(kind, "resolve pointer", format!("\"{pointer}\"")).with_detail(detail))
-    };
-    if pointer.as_str().is_empty() {
-        return refuse(
-            ErrorKind::InvalidPointer,
-            "it is empty; give the directory of a checkpoint or savepoint",
-        );
-    }
-    let directory = directory_of(pointer.as_str());
-    let place = Place { blobs: stores.at(directory)?, directory: BlobPath::root() };
+    let refuse = |kind, detail: &str| Err(refused(kind, pointer, detail));
+    let place = place(&**stores, pointer)?;
     let entries = place.list().await?;
     if has_metadata(&entries) {
         let roots = roots_of(&**stores, &place.address()).await.unwrap_or_default();
@@ -39,6 +40,10 @@ pub(crate) async fn resolve(
         );
     }
     refuse(ErrorKind::NotFound, &format!("nothing is at {address}"))
+}
+
+fn refused(kind: ErrorKind, pointer: &Pointer, detail: &str) -> StorageError {
+    StorageError::new(kind, "resolve pointer", format!("\"{pointer}\"")).with_detail(detail)
 }
 
 /// The directory that the text means: itself, or the one that holds the `_metadata` it names.

@@ -5,7 +5,7 @@ use crate::register::Retained;
 use crate::seam::{BlobStores, Entropy};
 use crate::tenure::Tenure;
 use crate::worker::DirectoryWorker;
-use crate::{layout, pointer, reference};
+use crate::{export, layout, pointer, reference, savepoint};
 use std::sync::Arc;
 use stillframe_model::{CheckpointId, JobId, LocationReference, Pointer};
 use stillframe_storage::{
@@ -73,6 +73,24 @@ impl DirectoryStorage {
     /// nothing is there at all or a checkpoint that was never completed.
     pub async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
         pointer::resolve(&self.stores, pointer).await
+    }
+
+    /// Removes a savepoint, wherever it lies.
+    ///
+    /// # Errors
+    /// As [`CheckpointStorage::dispose_savepoint`](stillframe_storage::CheckpointStorage::dispose_savepoint).
+    pub async fn dispose_savepoint(&self, savepoint: &Pointer) -> Result<(), StorageError> {
+        savepoint::dispose(&self.stores, savepoint).await
+    }
+
+    /// Copies a checkpoint or savepoint, wherever it lies, to a directory of its own below the one at this address. State that
+    /// is small enough for this storage's metadata goes into that of the copy.
+    ///
+    /// # Errors
+    /// As [`CheckpointStorage::export`](stillframe_storage::CheckpointStorage::export).
+    pub async fn export(&self, snapshot: &Pointer, target: &str) -> Result<Pointer, StorageError> {
+        let source = self.resolve(snapshot).await?;
+        export::export(&*source, self.stores.at(target)?, &self.entropy, self.inline_threshold).await
     }
 }
 

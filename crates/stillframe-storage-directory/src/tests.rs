@@ -39,6 +39,14 @@ impl CheckpointStorage for Mapped {
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
         self.0.storage("/c").resolve(pointer).await
     }
+
+    async fn dispose_savepoint(&self, savepoint: &Pointer) -> Result<(), StorageError> {
+        self.0.storage("/c").with_inline_threshold(1024).dispose_savepoint(savepoint).await
+    }
+
+    async fn export(&self, snapshot: &Pointer, target: &str) -> Result<Pointer, StorageError> {
+        self.0.storage("/c").with_inline_threshold(1024).export(snapshot, target).await
+    }
 }
 
 fn fresh() -> Subject {
@@ -74,6 +82,7 @@ fn subject(medium: Medium) -> Subject {
     Subject::new(Arc::new(Mapped(medium)), move |_| Ok(Arc::new(Mapped(same.clone()))))
         .with_residue(move || residue.files().into_iter().filter(|name| !name.contains("/_ctl/")).collect())
         .with_metadata(|metadata| stillframe_metadata::encode(metadata).expect("it is small").into())
+        .with_decoding(|bytes| stillframe_metadata::decode(bytes).expect("it was encoded"))
         .with_savepoint_target("/asked/for")
         .with_foreign(put)
         .with_damage(damage)

@@ -37,6 +37,8 @@ mod fault_tests;
 mod hardening_tests;
 mod on_disk;
 mod publish;
+#[cfg(test)]
+mod savepoint_tests;
 #[cfg(any(test, feature = "simulation"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulation")))]
 pub mod simulation;

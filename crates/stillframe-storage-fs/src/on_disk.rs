@@ -45,4 +45,12 @@ impl CheckpointStorage for StorageOnDisk {
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
         self.directory_storage().resolve(pointer).await
     }
+
+    async fn dispose_savepoint(&self, savepoint: &Pointer) -> Result<(), StorageError> {
+        self.directory_storage().dispose_savepoint(savepoint).await
+    }
+
+    async fn export(&self, snapshot: &Pointer, target: &str) -> Result<Pointer, StorageError> {
+        self.directory_storage().export(snapshot, target).await
+    }
 }

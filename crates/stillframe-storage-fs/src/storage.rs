@@ -183,4 +183,12 @@ impl CheckpointStorage for FileSystemCheckpointStorage {
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
         self.on_this_machine().resolve(pointer).await
     }
+
+    async fn dispose_savepoint(&self, savepoint: &Pointer) -> Result<(), StorageError> {
+        self.on_this_machine().dispose_savepoint(savepoint).await
+    }
+
+    async fn export(&self, snapshot: &Pointer, target: &str) -> Result<Pointer, StorageError> {
+        self.on_this_machine().export(snapshot, target).await
+    }
 }

@@ -152,6 +152,27 @@ impl JobManagerCheckpointStorage {
         }))
     }
 
+    /// The files to which a pointer leads. Where a storage keeps its own checkpoints does not matter for that.
+    fn files_at(&self, operation: &'static str, pointer: &Pointer) -> Result<DirectoryStorage, StorageError> {
+        let refuse = |detail| {
+            let subject = format!("{:?}", Redacted::new(pointer.as_str()));
+            Err(StorageError::new(ErrorKind::InvalidPointer, operation, subject).with_detail(detail))
+        };
+        if pointer.as_str() == NOT_EXTERNALLY_ADDRESSABLE {
+            return refuse(
+                "checkpoints in memory have no address; use FileSystemCheckpointStorage to restore from a pointer",
+            );
+        }
+        match &self.files {
+            Some(Files { stores, entropy }) => {
+                Ok(DirectoryStorage::new(Arc::clone(stores), Arc::clone(entropy), pointer.as_str()))
+            }
+            None => refuse(
+                "this storage in memory was given no files in which it could be; use FileSystemCheckpointStorage to restore from a pointer",
+            ),
+        }
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             max_state_size: self.max_state_size(),
@@ -204,26 +225,15 @@ impl CheckpointStorage for JobManagerCheckpointStorage {
     }
 
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        let refuse = |detail| {
-            let subject = format!("{:?}", Redacted::new(pointer.as_str()));
-            Err(StorageError::new(ErrorKind::InvalidPointer, "resolve pointer", subject).with_detail(detail))
-        };
-        if pointer.as_str() == NOT_EXTERNALLY_ADDRESSABLE {
-            return refuse(
-                "checkpoints in memory have no address; use FileSystemCheckpointStorage to restore from a pointer",
-            );
-        }
-        match &self.files {
-            // Where a storage keeps its own checkpoints does not matter for what a pointer leads to.
-            Some(Files { stores, entropy }) => {
-                DirectoryStorage::new(Arc::clone(stores), Arc::clone(entropy), pointer.as_str())
-                    .resolve(pointer)
-                    .await
-            }
-            None => refuse(
-                "this storage in memory was given no files in which it could be; use FileSystemCheckpointStorage to restore from a pointer",
-            ),
-        }
+        self.files_at("resolve pointer", pointer)?.resolve(pointer).await
+    }
+
+    async fn dispose_savepoint(&self, savepoint: &Pointer) -> Result<(), StorageError> {
+        self.files_at("dispose of savepoint", savepoint)?.dispose_savepoint(savepoint).await
+    }
+
+    async fn export(&self, snapshot: &Pointer, target: &str) -> Result<Pointer, StorageError> {
+        self.files_at("export", snapshot)?.export(snapshot, target).await
     }
 }
 

@@ -74,11 +74,10 @@ fn fresh_in_a_directory() -> Subject {
     let storage =
         with_files(JobManagerCheckpointStorage::new(), &medium).with_checkpoint_path(path("file:/c"));
     with_places(subject(storage, Some(medium.clone())), medium)
-        .with_metadata(|metadata| stillframe_metadata::encode(metadata).unwrap().into())
 }
 
 fn with_places(subject: Subject, medium: Medium) -> Subject {
-    let foreign = medium.clone();
+    let [foreign, damaged] = [(); 2].map(|()| medium.clone());
     let put = move |job, checkpoint| {
         let name = format!("/c/{job}/chk-{checkpoint}/notes.txt");
         foreign.put(&name, b"somebody's");
@@ -89,7 +88,13 @@ fn with_places(subject: Subject, medium: Medium) -> Subject {
         medium.rename(pointer.as_str(), &to);
         Pointer::new(to)
     };
-    subject.with_savepoint_target("/asked/for").with_foreign(put).with_relocation(relocate)
+    subject
+        .with_metadata(|metadata| stillframe_metadata::encode(metadata).unwrap().into())
+        .with_decoding(|bytes| stillframe_metadata::decode(bytes).unwrap())
+        .with_savepoint_target("/asked/for")
+        .with_foreign(put)
+        .with_damage(move |name| damaged.damage(name))
+        .with_relocation(relocate)
 }
 
 fn with_files(storage: JobManagerCheckpointStorage, medium: &Medium) -> JobManagerCheckpointStorage {

@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use core::fmt::Debug;
 use std::sync::Arc;
-use stillframe_model::{JobId, Pointer, StateFile, StateHandle, StorageDescriptor};
+use stillframe_model::{JobId, Pointer, Redacted, StateFile, StateHandle, StorageDescriptor};
 
 /// A place for checkpoints, as configuration. Cheap to clone and to send: [`descriptor`](Self::descriptor) holds all of it,
 /// and a [`StorageRegistry`](crate::StorageRegistry) turns the descriptor back into a storage in another process.
@@ -23,6 +23,35 @@ pub trait CheckpointStorage: Debug + Send + Sync + 'static {
     /// # Errors
     /// `InvalidPointer` for text that cannot name one, `NotFound` where there is none.
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError>;
+
+    /// Removes a savepoint with all of its state, as whoever owns it wishes. Called again after an interruption, it removes what
+    /// is left. Whether a job still needs the savepoint, because it [took](crate::Ownership::Taken) it or has yet to begin with it,
+    /// cannot be seen from here.
+    ///
+    /// # Errors
+    /// `InvalidPointer` for anything but a savepoint: a checkpoint belongs to its job, which removes it. `NotFound` where there is
+    /// none, and `Corrupt` if it cannot be seen what it is. After all of these everything is where it was. `Unsupported`, as
+    /// here, if this storage has no savepoints to remove; otherwise as the medium fails, and the rest can be removed later.
+    async fn dispose_savepoint(&self, savepoint: &Pointer) -> Result<(), StorageError> {
+        Err(unsupported(
+            "dispose of savepoint",
+            savepoint,
+            "removes no savepoints; use the tools of its medium",
+        ))
+    }
+
+    /// Copies a completed checkpoint or savepoint to a directory of its own below `target`, as a savepoint that refers to nothing
+    /// outside. The copy belongs to whoever asked for it; what was copied stays as it was. All that is read is checked, and
+    /// everything is durable when this returns `Ok`. State goes through memory in pieces.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), [`CompletedLocation::open`] and [`StateReader::next`]; `NotFound` also if the job dropped the
+    /// checkpoint while it was copied. Nothing is left of the copy then that could be taken for a savepoint. `Unsupported`, as
+    /// here, if this storage cannot copy; `OutcomeUnknown` if the copy may nevertheless be complete.
+    async fn export(&self, snapshot: &Pointer, target: &str) -> Result<Pointer, StorageError> {
+        let _ = target;
+        Err(unsupported("export", snapshot, "copies no snapshots; take a savepoint with that target"))
+    }
 }
 
 /// One job's view of a storage, split by who may do what.
@@ -106,6 +135,11 @@ pub trait StateReader: Debug + Send {
     /// # Errors
     /// `Corrupt` if so much as a bit differs from what was written; otherwise as the medium fails.
     async fn next(&mut self) -> Result<Option<Bytes>, StorageError>;
+}
+
+fn unsupported(operation: &'static str, pointer: &Pointer, detail: &str) -> StorageError {
+    StorageError::new(ErrorKind::Unsupported, operation, format!("{:?}", Redacted::new(pointer.as_str())))
+        .with_detail(format!("this storage {detail}"))
 }
 
 fn too_large(len: u64) -> StorageError {

@@ -6,6 +6,8 @@ pub mod checkpoints;
 pub mod claims;
 pub mod concurrency;
 pub mod configuration;
+pub mod disposal;
+pub mod export;
 pub mod readers;
 pub mod removal;
 pub mod savepoints;

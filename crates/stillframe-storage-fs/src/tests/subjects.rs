@@ -50,6 +50,7 @@ fn fresh() -> Subject {
         Ok(Arc::new(FileSystemCheckpointStorage::from_descriptor(descriptor)?))
     })
     .with_metadata(|metadata| stillframe_metadata::encode(metadata).unwrap().into())
+    .with_decoding(|bytes| stillframe_metadata::decode(bytes).unwrap())
     .with_savepoint_target(root.join("asked/for").to_str().unwrap())
     .with_residue(move || residue(files(&root)))
     .with_foreign(put)
@@ -116,6 +117,7 @@ fn on_a_simulated_disk(
     };
     Subject::new(storage, rebuild)
         .with_metadata(|metadata| stillframe_metadata::encode(metadata).unwrap().into())
+        .with_decoding(|bytes| stillframe_metadata::decode(bytes).unwrap())
         .with_savepoint_target("/asked/for")
         .with_residue(move || {
             let files = seen.files(Path::new("/"));

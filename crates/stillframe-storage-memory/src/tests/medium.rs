@@ -26,6 +26,16 @@ impl Medium {
     }
 
     /// Moves a directory with all that is in it.
+    /// Changes one bit in the middle of an object.
+    pub(super) fn damage(&self, address: &str) {
+        let mut objects = self.lock();
+        let object = objects.get_mut(address).and_then(Option::as_mut).expect("it is there");
+        let mut bytes = object.to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        *object = bytes.into();
+    }
+
     pub(super) fn rename(&self, from: &str, to: &str) {
         let mut objects = self.lock();
         let moved = objects.extract_if(.., |address, _| {
