@@ -19,6 +19,8 @@ pub(super) enum Wrong {
     /// C4
     EndedTwice,
     /// C4
+    NeverEnded,
+    /// C4
     OutlivesItsTimeout,
     /// C4
     LevelsOutOfOrder,
@@ -362,6 +364,8 @@ impl Ledger {
         self.must(!due.failure, Wrong::DoesNotFail);
         if is_done {
             self.must(self.asked.is_empty(), Wrong::RequestNotResolved);
+            // Of one with an unknown outcome nobody can say how it ended.
+            self.must(self.is_fenced || self.live.is_empty(), Wrong::NeverEnded);
         }
         self.was_done |= is_done;
     }

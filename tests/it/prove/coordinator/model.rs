@@ -2,7 +2,7 @@
 
 use super::coverage::Coverage;
 use super::mutant::Mutant;
-use super::world::{Answer, Around, Message, Operation, Settings, World};
+use super::world::{Answer, Around, Message, Operation, Settings, Wish, World};
 use stateright::{Model, Property};
 use std::fmt;
 use std::sync::Arc;
@@ -14,11 +14,13 @@ pub(super) struct Bounds {
     pub(super) settings: Settings,
     /// Checkpoints and savepoints that are ever triggered.
     pub(super) ids: u64,
+    /// How often time moves on to the machine's next deadline.
+    pub(super) ticks: u8,
     pub(super) savepoints: u8,
     /// Savepoints behind which the job is to stop.
     pub(super) stops: u8,
-    /// Messages that are delivered more than once.
-    pub(super) repeats: u8,
+    /// Checkpoints that a person asks for.
+    pub(super) checkpoints: u8,
     /// Tasks that decline instead of acknowledging.
     pub(super) declines: u8,
     /// Operations of the storage that fail or have an unknown outcome.
@@ -32,11 +34,23 @@ pub(super) struct Bounds {
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { settings, ids, savepoints, stops, repeats, declines, faults, restarts, ends, .. } = self;
+        let Self {
+            settings,
+            ids,
+            ticks,
+            savepoints,
+            stops,
+            checkpoints,
+            declines,
+            faults,
+            restarts,
+            ends,
+            ..
+        } = self;
         write!(
             f,
-            "{ids} ids, {savepoints} savepoints, {stops} stops, {repeats} repeats, {declines} declines, {faults} faults, \
-             {restarts} restarts, {ends} ends, {settings:?}"
+            "{ids} ids, {ticks} ticks, {savepoints} savepoints, {stops} stops, {checkpoints} checkpoints on request, \
+             {declines} declines, {faults} faults, {restarts} restarts, {ends} ends, {settings:?}"
         )
     }
 }
@@ -45,14 +59,12 @@ impl fmt::Display for Bounds {
 pub(super) enum Action {
     /// Time passes until the machine wants to know.
     Tick,
+    /// It is there afterwards as before: what can come late can come twice.
     Deliver(Message),
-    /// As [`Deliver`](Self::Deliver), and it will come again.
-    Repeat(Message),
     /// The task says no instead.
     Decline(Message),
     Answer(OpId, Answer),
-    AskForASavepoint,
-    AskToStop,
+    Ask(Wish),
     End(JobStatus),
     FailOver,
     /// The coordinator ends without a word and another takes over; what it was publishing has landed or not.
@@ -73,9 +85,6 @@ impl Model for Bounds {
         let used = &world.used;
         for &message in &world.messages {
             actions.push(Action::Deliver(message));
-            if used.repeats < self.repeats {
-                actions.push(Action::Repeat(message));
-            }
             if used.declines < self.declines && matches!(message, Message::Acknowledge { .. }) {
                 actions.push(Action::Decline(message));
             }
@@ -102,13 +111,15 @@ impl Model for Bounds {
         if world.ended {
             return;
         }
-        actions.push(Action::Tick);
-        if used.savepoints < self.savepoints {
-            actions.push(Action::AskForASavepoint);
+        if used.ticks < self.ticks {
+            actions.push(Action::Tick);
         }
-        if used.stops < self.stops {
-            actions.push(Action::AskToStop);
-        }
+        let wishes = [
+            (used.savepoints < self.savepoints, Wish::Savepoint),
+            (used.stops < self.stops, Wish::Stop),
+            (used.checkpoints < self.checkpoints, Wish::Checkpoint),
+        ];
+        actions.extend(wishes.into_iter().filter(|(may, _)| *may).map(|(_, wish)| Action::Ask(wish)));
         if used.ends < self.ends {
             actions.extend([Action::End(JobStatus::Finished), Action::End(JobStatus::Canceled)]);
         }
@@ -118,12 +129,11 @@ impl Model for Bounds {
         let around = self.around();
         let mut world = world.clone();
         match action {
-            Action::Tick => world.tick(&around)?,
-            Action::Deliver(message) => world.deliver(&around, message, false)?,
-            Action::Repeat(message) => {
-                world.used.repeats += 1;
-                world.deliver(&around, message, true)?;
+            Action::Tick => {
+                world.used.ticks += 1;
+                world.tick(&around)?;
             }
+            Action::Deliver(message) => world.deliver(&around, message)?,
             Action::Decline(message) => {
                 world.used.declines += 1;
                 world.decline(&around, message)?;
@@ -132,13 +142,14 @@ impl Model for Bounds {
                 world.used.faults += u8::from(answer != Answer::Done);
                 world.answer(&around, op, answer)?;
             }
-            Action::AskForASavepoint => {
-                world.used.savepoints += 1;
-                world.ask(&around, false);
-            }
-            Action::AskToStop => {
-                world.used.stops += 1;
-                world.ask(&around, true);
+            Action::Ask(wish) => {
+                let used = match wish {
+                    Wish::Savepoint => &mut world.used.savepoints,
+                    Wish::Stop => &mut world.used.stops,
+                    Wish::Checkpoint => &mut world.used.checkpoints,
+                };
+                *used += 1;
+                world.ask(&around, wish);
             }
             Action::End(status) => {
                 world.used.ends += 1;

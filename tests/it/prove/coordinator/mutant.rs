@@ -69,7 +69,6 @@ impl Mutant {
             Self::ToleratesOneMore | Self::ToleratesOneLess => Bounds { declines: 2, ..least },
             Self::AcceptsAnOldAttempt => Bounds { restarts: 1, ids: 2, ..least },
             Self::ReusesAnId | Self::RestoresWhatIsNotNewest => Bounds { restarts: 1, ..least },
-            Self::CountsTwice => Bounds { repeats: 1, ..least },
             Self::UnknownIsFailed => Bounds { faults: 1, ..least },
             Self::NotifiesOfSavepoints => Bounds { savepoints: 1, ..least },
             Self::ForgetsARequest | Self::AnswersARequestTwice => {

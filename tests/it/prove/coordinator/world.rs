@@ -38,7 +38,7 @@ pub(super) const TASKS: [TaskId; 3] = [
     TaskId { vertex: VertexId::new(1), subtask: 0 },
 ];
 
-/// From a task, not yet delivered.
+/// From a task. It is delivered whenever it likes, as often as it likes, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Message {
     Acknowledge {
@@ -51,6 +51,22 @@ pub(super) enum Message {
         checkpoint: u64,
         attempt: u32,
     },
+}
+
+impl Message {
+    fn attempt(self) -> u32 {
+        match self {
+            Self::Acknowledge { attempt, .. } | Self::Commit { attempt, .. } => attempt,
+        }
+    }
+}
+
+/// What a person may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Wish {
+    Checkpoint,
+    Savepoint,
+    Stop,
 }
 
 /// What the storage was asked for and has not answered.
@@ -101,9 +117,10 @@ pub(super) struct World {
 /// How much of what is bounded has happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Used {
+    pub(super) ticks: u8,
     pub(super) savepoints: u8,
     pub(super) stops: u8,
-    pub(super) repeats: u8,
+    pub(super) checkpoints: u8,
     pub(super) declines: u8,
     pub(super) faults: u8,
     pub(super) restarts: u8,
@@ -178,7 +195,9 @@ impl World {
         self.attempt += 1;
         self.now = 0;
         self.operations.clear();
-        // What tasks of the last attempt have sent may come as late as it likes; that of older ones has come or is lost.
+        // What tasks of the last attempt have sent may come as late as it likes; that of older ones is not looked at any more.
+        let attempt = self.attempt;
+        self.messages.retain(|message| message.attempt() + 1 >= attempt);
         (self.failed, self.ended, self.failed_over) = (false, false, false);
         self.ledger.restarted();
         let mut found = self.retained.clone();
@@ -211,9 +230,7 @@ impl World {
         Some(())
     }
 
-    pub(super) fn deliver(&mut self, around: &Around<'_>, message: Message, keep: bool) -> Option<()> {
-        let is_there = if keep { self.messages.contains(&message) } else { self.messages.remove(&message) };
-        is_there.then_some(())?;
+    pub(super) fn deliver(&mut self, around: &Around<'_>, message: Message) -> Option<()> {
         match message {
             Message::Acknowledge { checkpoint, attempt, task } => {
                 let told = match around.mutant {
@@ -231,26 +248,20 @@ impl World {
                 }
                 let is_late = !self.ledger.is_live(checkpoint) || attempt != self.attempt;
                 for task in tasks {
-                    let before = is_late.then(|| self.coordinator.clone());
-                    let effects = self.feed(
-                        around,
-                        Event::Acknowledged {
-                            checkpoint: CheckpointId::new(checkpoint),
-                            attempt: Attempt::new(told),
-                            task: TASKS[task],
-                            snapshot: TaskSnapshot::default(),
-                            metrics: SnapshotMetrics::default(),
-                        },
-                    );
-                    if let Some(before) = before {
+                    let event = Event::Acknowledged {
+                        checkpoint: CheckpointId::new(checkpoint),
+                        attempt: Attempt::new(told),
+                        task: TASKS[task],
+                        snapshot: TaskSnapshot::default(),
+                        metrics: SnapshotMetrics::default(),
+                    };
+                    let effects = self.feed_late(around, is_late, event);
+                    if is_late {
                         around.coverage.saw(if attempt == self.attempt {
                             Seen::LateIgnored
                         } else {
                             Seen::OldAttemptIgnored
                         });
-                        let is_nothing = before == self.coordinator
-                            && effects.iter().all(|effect| matches!(effect, Effect::Ignored(_)));
-                        self.ledger.must(is_nothing, Wrong::LateMessageCounts);
                     } else {
                         let ignored = effects.iter().any(|effect| matches!(effect, Effect::Ignored(_)));
                         around.coverage.saw_if(ignored, Seen::RepeatIgnored);
@@ -258,10 +269,11 @@ impl World {
                 }
             }
             Message::Commit { checkpoint, attempt } => {
+                let is_late = attempt != self.attempt;
                 for (place, task) in TASKS.into_iter().enumerate() {
-                    self.ledger.commits(checkpoint, attempt == self.attempt, place);
+                    self.ledger.commits(checkpoint, !is_late, place);
                     let (checkpoint, attempt) = (CheckpointId::new(checkpoint), Attempt::new(attempt));
-                    self.feed(around, Event::Committed { checkpoint, attempt, task });
+                    self.feed_late(around, is_late, Event::Committed { checkpoint, attempt, task });
                 }
             }
         }
@@ -270,15 +282,15 @@ impl World {
 
     /// A task says no instead.
     pub(super) fn decline(&mut self, around: &Around<'_>, message: Message) -> Option<()> {
-        self.messages.remove(&message).then_some(())?;
         let Message::Acknowledge { checkpoint, attempt, task } = message else { return None };
+        let is_late = !self.ledger.is_live(checkpoint) || attempt != self.attempt;
         let event = Event::Declined {
             checkpoint: CheckpointId::new(checkpoint),
             attempt: Attempt::new(attempt),
             task: TASKS[task],
             reason: FailureReason::CheckpointDeclined,
         };
-        self.feed(around, event);
+        self.feed_late(around, is_late, event);
         Some(())
     }
 
@@ -325,16 +337,16 @@ impl World {
         Some(())
     }
 
-    pub(super) fn ask(&mut self, around: &Around<'_>, is_stop: bool) {
+    pub(super) fn ask(&mut self, around: &Around<'_>, wish: Wish) {
         let format = SavepointFormat::Canonical;
-        let snapshot = if is_stop {
-            SnapshotRequest::Stop { target: None, format, drain: false }
-        } else {
-            SnapshotRequest::Savepoint { target: None, format }
+        let snapshot = match wish {
+            Wish::Savepoint => SnapshotRequest::Savepoint { target: None, format },
+            Wish::Stop => SnapshotRequest::Stop { target: None, format, drain: false },
+            Wish::Checkpoint => SnapshotRequest::CHECKPOINT,
         };
         let request = self.requests;
         self.requests += 1;
-        self.ledger.asked.insert(request, is_stop);
+        self.ledger.asked.insert(request, wish == Wish::Stop);
         self.feed(around, Event::Trigger { request: RequestId::new(request), snapshot });
     }
 
@@ -352,6 +364,18 @@ impl World {
 
     pub(super) fn is_done(&self) -> bool {
         self.coordinator.is_done()
+    }
+
+    /// The same. What comes too late, or from another attempt, has to change nothing.
+    fn feed_late(&mut self, around: &Around<'_>, is_late: bool, event: Event) -> Vec<Effect> {
+        let before = is_late.then(|| self.coordinator.clone());
+        let effects = self.feed(around, event);
+        if let Some(before) = before {
+            let is_nothing = before == self.coordinator
+                && effects.iter().all(|effect| matches!(effect, Effect::Ignored(_)));
+            self.ledger.must(is_nothing, Wrong::LateMessageCounts);
+        }
+        effects
     }
 
     /// Lets the machine take a step, and writes down what comes of it.
