@@ -227,6 +227,8 @@ pub enum Report {
     },
     /// A checkpoint was refused when its turn came, before it had an id.
     Refused {
+        /// Who asked for it, and is told besides; `None` if it was merely due.
+        request: Option<RequestId>,
         /// Why.
         reason: FailureReason,
     },

@@ -4,7 +4,7 @@
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Ignored, Report};
 use crate::pending::{Pending, Phase};
-use crate::waiting::{Origin, Waiting};
+use crate::waiting::Waiting;
 use crate::{CheckpointType, Fault, SnapshotRequest};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -27,8 +27,9 @@ impl Coordinator {
         let plan = match plan {
             Ok(plan) => plan,
             Err(reason) => {
-                effects.push(Effect::Report(Report::Refused { reason }));
-                if let Origin::Person(_) = request.origin {
+                let person = request.origin.person();
+                effects.push(Effect::Report(Report::Refused { request: person, reason }));
+                if person.is_some() {
                     self.refuse(request.origin, reason, None, effects);
                 }
                 if let SnapshotRequest::Stop { .. } = request.snapshot {
@@ -42,7 +43,7 @@ impl Coordinator {
         let op = self.operation();
         let expires = now.monotonic.after(self.timeout);
         let kind = self.kind_of(&request.snapshot);
-        let person = if let Origin::Person(request) = request.origin { Some(request) } else { None };
+        let person = request.origin.person();
         let pending = Pending::new(kind, request.origin, now, expires, op, plan);
         self.shared.begin(checkpoint, kind);
         let finished = pending.finished(self.tasks.layout()).collect();

@@ -226,7 +226,7 @@ fn reported(report: &Report) -> Told {
         Report::Aborted(aborted) => Told::Aborted(aborted.checkpoint.get(), aborted.reason, aborted.by),
         Report::Subsumed { checkpoint } => Told::Subsumed(checkpoint.get()),
         Report::Skipped { reason } => Told::Skipped(*reason),
-        Report::Refused { reason } => Told::NotBegun(*reason),
+        Report::Refused { reason, .. } => Told::NotBegun(*reason),
     }
 }
 
