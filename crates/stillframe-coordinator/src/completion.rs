@@ -70,7 +70,7 @@ impl Coordinator {
         };
         match result {
             Ok(pointer) => self.complete(now, checkpoint, pointer, &dropped, effects),
-            Err(Fault::Failed { message }) => {
+            Err(Fault::Failed { message } | Fault::Io { message }) => {
                 if let Some(pending) = self.pending.get_mut(&checkpoint) {
                     pending.phase = Phase::Collected(location);
                 }

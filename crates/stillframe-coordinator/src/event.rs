@@ -207,6 +207,12 @@ pub enum Fault {
         /// For a person to read.
         message: String,
     },
+    /// As [`Failed`](Self::Failed), because something could not be read or written: there is such an error among the
+    /// causes. That says something about where the job runs, so the checkpoint counts as failed.
+    Io {
+        /// For a person to read.
+        message: String,
+    },
     /// It may have had its effect.
     Unknown {
         /// For a person to read.
@@ -219,7 +225,7 @@ impl Fault {
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
-            Self::Failed { message } | Self::Unknown { message } => message,
+            Self::Failed { message } | Self::Io { message } | Self::Unknown { message } => message,
         }
     }
 }

@@ -187,7 +187,11 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) {
         who.push_str(fault.message());
-        self.abort(now, checkpoint, FailureReason::TriggerCheckpointFailure, None, Some(who), effects);
+        let reason = match fault {
+            Fault::Io { .. } => FailureReason::IoException,
+            Fault::Failed { .. } | Fault::Unknown { .. } => FailureReason::TriggerCheckpointFailure,
+        };
+        self.abort(now, checkpoint, reason, None, Some(who), effects);
     }
 
     /// Goes on with whoever is next, once nobody is waited for.

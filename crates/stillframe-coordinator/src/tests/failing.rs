@@ -140,3 +140,39 @@ fn messages_of_another_attempt_do_not_count() {
         [Effect::Ignored(Ignored::Duplicate(id(1))), Effect::Ignored(Ignored::UnknownTask(task(5, 5)))]
     );
 }
+
+#[test]
+fn what_could_not_be_read_or_written_counts_also_for_hooks_and_coordinators() {
+    let message = || "disk full".to_string();
+    for (fault, reason) in [
+        (Fault::Io { message: message() }, FailureReason::IoException),
+        (Fault::Failed { message: message() }, FailureReason::TriggerCheckpointFailure),
+    ] {
+        let mut plan = plan();
+        plan.vertices[0].has_coordinator = true;
+        plan.hooks = vec![Name::new("audit").unwrap()];
+        for asks_hook in [false, true] {
+            let mut world = World::deploying(plan.clone(), &config(), fresh());
+            for task in TASKS {
+                world.handle(Event::Running { task });
+            }
+            world.start().at(500).locate();
+            let op = world.op(|effect| match effect {
+                Effect::SnapshotCoordinator { op, .. } => Some(*op),
+                _ => None,
+            });
+            let result = if asks_hook { Ok(bytes::Bytes::new()) } else { Err(fault.clone()) };
+            world.handle(Event::CoordinatorSnapshot { op, result });
+            if asks_hook {
+                let op = world.op(|effect| match effect {
+                    Effect::TriggerHook { op, .. } => Some(*op),
+                    _ => None,
+                });
+                world.handle(Event::HookTriggered { op, result: Err(fault.clone()) });
+            }
+            assert_eq!(world.aborted(), [(1, reason)]);
+            let fails = world.take().iter().any(|effect| matches!(effect, Effect::FailJob { .. }));
+            assert_eq!(fails, reason.counts_toward_tolerance(), "{reason:?}");
+        }
+    }
+}

@@ -104,6 +104,7 @@ fn outcome() -> impl Strategy<Value = Result<(), Fault>> {
     prop_oneof![
         12 => Just(Ok(())),
         1 => Just(Err(Fault::Failed { message: fault("no") })),
+        1 => Just(Err(Fault::Io { message: fault("disk full") })),
         1 => Just(Err(Fault::Unknown { message: fault("?") })),
     ]
 }

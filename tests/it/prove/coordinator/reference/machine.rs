@@ -113,6 +113,7 @@ impl Machine {
             match reply {
                 Reply::Done | Reply::Nothing => Ok(value),
                 Reply::Failed => Err(Fault::Failed { message: "refused".to_owned() }),
+                Reply::Io => Err(Fault::Io { message: "disk full".to_owned() }),
                 Reply::Unknown => Err(Fault::Unknown { message: "no answer".to_owned() }),
             }
         }

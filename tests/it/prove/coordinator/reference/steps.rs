@@ -77,7 +77,8 @@ pub(super) fn next(model: &Model) -> BoxedStrategy<Step> {
         let reply = prop_oneof![
             60 => Just(Reply::Done),
             6 => Just(Reply::Nothing),
-            5 => Just(Reply::Failed),
+            4 => Just(Reply::Failed),
+            3 => Just(Reply::Io),
             1 => Just(Reply::Unknown),
         ];
         ways.push((14, (select(open), reply).prop_map(|(op, reply)| Step::Answer(op, reply)).boxed()));

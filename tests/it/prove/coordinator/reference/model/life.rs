@@ -188,7 +188,9 @@ impl Model {
         let Some(Phase::Publishing(dropped)) = phase else { return self.ignore_answer() };
         match reply {
             Reply::Done | Reply::Nothing => self.complete(checkpoint, &dropped),
-            Reply::Failed => self.abort(checkpoint, FailureReason::FinalizeCheckpointFailure, None),
+            Reply::Failed | Reply::Io => {
+                self.abort(checkpoint, FailureReason::FinalizeCheckpointFailure, None)
+            }
             Reply::Unknown => self.fence(),
         }
     }

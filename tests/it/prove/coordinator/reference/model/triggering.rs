@@ -223,7 +223,7 @@ impl Model {
         }
         match reply {
             Reply::Done | Reply::Nothing => self.begin_next(checkpoint),
-            _ => self.abort(checkpoint, FailureReason::TriggerCheckpointFailure, None),
+            _ => self.abort(checkpoint, not_triggered(reply), None),
         }
     }
 
@@ -239,7 +239,7 @@ impl Model {
                 self.begin_next(checkpoint);
             }
             Reply::Nothing => self.begin_next(checkpoint),
-            _ => self.abort(checkpoint, FailureReason::TriggerCheckpointFailure, None),
+            _ => self.abort(checkpoint, not_triggered(reply), None),
         }
     }
 
@@ -271,6 +271,14 @@ impl Model {
         if is_wanted && self.settings.interval.is_none() && self.due.is_none() {
             self.due = Some(triggered + RETRY);
         }
+    }
+}
+
+/// Section 4.12: an error of input or output somewhere among the causes is a reason of its own.
+fn not_triggered(reply: Reply) -> FailureReason {
+    match reply {
+        Reply::Io => FailureReason::IoException,
+        _ => FailureReason::TriggerCheckpointFailure,
     }
 }
 
