@@ -78,8 +78,10 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(checkpoint) = self.abandoned.remove(&op) {
-            if let Ok(location) = result {
-                self.discard(checkpoint, location, effects);
+            match result {
+                Ok(location) => self.discard(checkpoint, location, effects),
+                Err(Fault::Unknown { message }) if self.is_running() => self.fence(message, effects),
+                Err(_) => {}
             }
             return;
         }
@@ -89,6 +91,8 @@ impl Coordinator {
         };
         match result {
             Ok(location) => self.ask_coordinators(now, checkpoint, location, effects),
+            // Another coordinator holds the job, or it is unknown which ids it may use.
+            Err(Fault::Unknown { message }) => self.fence(message, effects),
             // Whether or not a place was made, nothing refers to it; a later recovery removes it as an orphan.
             Err(fault) => {
                 let cause = Some(fault.message().into());

@@ -141,6 +141,38 @@ fn messages_of_another_attempt_do_not_count() {
     );
 }
 
+fn locate(world: &mut World) -> OpId {
+    world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None })
+}
+
+#[test]
+fn a_coordinator_that_was_fenced_when_a_checkpoint_begins_stops() {
+    let fault = || Fault::Unknown { message: "another coordinator holds the job".to_string() };
+    let mut world = World::new(&config());
+    world.start().trigger(8, SnapshotRequest::CHECKPOINT);
+    let op = locate(&mut world);
+    let mut given_up = world.clone();
+    world.handle(Event::Located { op, result: Err(fault()) });
+    let fenced = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. }))
+    };
+    assert!(fenced(&world.take()));
+    assert!(world.coordinator.is_done());
+
+    given_up.handle(Event::StopPeriodic).take();
+    let mut ended = given_up.clone();
+    given_up.handle(Event::Located { op, result: Err(fault()) });
+    assert!(fenced(&given_up.take()), "whatever became of the checkpoint meanwhile");
+    ended.handle(Event::Failover).handle(Event::Located { op, result: Err(fault()) });
+    assert_eq!(
+        (ended.take(), ended.coordinator.is_done()),
+        (vec![], true),
+        "who has ended does nothing more"
+    );
+}
+
 #[test]
 fn what_could_not_be_read_or_written_counts_also_for_hooks_and_coordinators() {
     let message = || "disk full".to_string();

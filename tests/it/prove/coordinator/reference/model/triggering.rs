@@ -194,6 +194,8 @@ impl Model {
         if self.orphans.remove(&checkpoint) {
             if is_made {
                 self.delete(checkpoint, Told::Discard(checkpoint));
+            } else if reply == Reply::Unknown && self.is_running() {
+                self.fence();
             }
             return;
         }
@@ -201,6 +203,9 @@ impl Model {
         else {
             return self.ignore_answer();
         };
+        if reply == Reply::Unknown {
+            return self.fence();
+        }
         if !is_made {
             // There is no place that could be removed.
             self.abort(checkpoint, FailureReason::IoException, None);
