@@ -91,12 +91,18 @@ impl Coordinator {
         if attempt != self.plan.attempt {
             return effects.push(Effect::Ignored(Ignored::OtherAttempt));
         }
-        match self.pending.get(&checkpoint) {
-            Some(pending) if pending.can_be_aborted() => {
-                self.abort(now, checkpoint, reason, Some(task), None, effects);
-            }
-            _ => effects.push(Effect::Ignored(self.over(checkpoint))),
+        let Some(pending) = self.pending.get(&checkpoint).filter(|pending| pending.can_be_aborted()) else {
+            return effects.push(Effect::Ignored(self.over(checkpoint)));
+        };
+        if !self.tasks.layout().place(task).is_some_and(|place| pending.takes_part(place)) {
+            return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
         }
+        // What became of a commit is not for a task to say, and who hears it takes the coordinator for stopped.
+        let reason = match reason {
+            FailureReason::OutcomeUnknown => FailureReason::CheckpointDeclined,
+            reason => reason,
+        };
+        self.abort(now, checkpoint, reason, Some(task), None, effects);
     }
 
     pub(crate) fn progressed(

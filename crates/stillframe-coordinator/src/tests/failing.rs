@@ -208,3 +208,25 @@ fn what_could_not_be_read_or_written_counts_also_for_hooks_and_coordinators() {
         }
     }
 }
+
+#[test]
+fn only_who_takes_part_declines_and_what_became_of_a_commit_is_not_for_a_task_to_say() {
+    let decline = |task, reason| {
+        let (checkpoint, attempt) = (id(1), Attempt::new(3));
+        Event::Declined { checkpoint, attempt, task, reason }
+    };
+    let mut world = World::new(&config());
+    world.handle(Event::EndOfData { task: TASKS[0] }).handle(Event::Finished { task: TASKS[0] });
+    world.start().at(500).locate().take();
+    for stranger in [TASKS[0], task(5, 5)] {
+        world.handle(decline(stranger, FailureReason::CheckpointDeclined));
+        assert_eq!(world.take(), [Effect::Ignored(Ignored::UnknownTask(stranger))]);
+    }
+    world.handle(decline(TASKS[1], FailureReason::OutcomeUnknown));
+    assert_eq!(world.aborted(), [(1, FailureReason::CheckpointDeclined)]);
+    let mut failed = world.take().into_iter().filter_map(|effect| match effect {
+        Effect::FailJob { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(failed.next(), Some(FailureReason::CheckpointDeclined));
+}

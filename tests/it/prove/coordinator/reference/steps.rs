@@ -166,6 +166,7 @@ fn anything(model: &Model) -> impl Strategy<Value = Step> + use<> {
         FailureReason::CheckpointDeclinedTaskNotReady,
         FailureReason::CheckpointDeclinedOnCancellationBarrier,
         FailureReason::IoException,
+        FailureReason::OutcomeUnknown,
     ];
     (checkpoint, is_current, select(tasks), 0_u8..8, select(reasons)).prop_map(
         |(checkpoint, is_current, task, what, reason)| match what {

@@ -54,8 +54,14 @@ impl Model {
     }
 
     pub(super) fn decline(&mut self, checkpoint: u64, task: TaskId, reason: FailureReason) {
+        // That is nothing that a task could know.
+        let is_ours = reason == FailureReason::OutcomeUnknown;
+        let reason = if is_ours { FailureReason::CheckpointDeclined } else { reason };
         match self.pending.get(&checkpoint) {
-            Some(pending) if pending.can_be_given_up() => self.abort(checkpoint, reason, Some(task)),
+            Some(pending) if pending.can_be_given_up() && pending.parts.contains_key(&task) => {
+                self.abort(checkpoint, reason, Some(task));
+            }
+            Some(pending) if pending.can_be_given_up() => self.ignore(Ignored::UnknownTask(task)),
             _ => self.ignore(not_pending(&self.expired, checkpoint)),
         }
     }
