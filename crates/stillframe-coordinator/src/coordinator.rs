@@ -67,6 +67,8 @@ pub struct Coordinator {
     pub(crate) timeout: Duration,
     /// Whether barriers may overtake records, so that a savepoint, whose barriers may not, is no light thing to add.
     pub(crate) is_unaligned: bool,
+    /// Whether there is a place for a savepoint whose target nobody names.
+    pub(crate) has_default_savepoint_location: bool,
     pub(crate) schedule: Schedule,
     pub(crate) requests: Requests<Waiting>,
     pub(crate) pending: BTreeMap<CheckpointId, Pending>,
@@ -103,6 +105,7 @@ impl Coordinator {
             min_pause: config.schedule.min_pause,
             timeout: config.schedule.timeout,
             is_unaligned: config.barriers.unaligned.is_some(),
+            has_default_savepoint_location: true,
             schedule: Schedule::new(&config.schedule),
             requests: Requests::new(MAX_QUEUED_REQUESTS),
             pending: BTreeMap::new(),
@@ -120,6 +123,13 @@ impl Coordinator {
             stopping: Stopping::No,
             ending: Ending::Running,
         }
+    }
+
+    /// Whether the storage has a place for savepoints whose target nobody names; it has one unless this says otherwise.
+    /// Without one, such a savepoint is refused before anything is given up for it.
+    #[must_use]
+    pub fn with_default_savepoint_location(self, has_default_savepoint_location: bool) -> Self {
+        Self { has_default_savepoint_location, ..self }
     }
 
     /// Takes in what happened and says what to do about it, in order.
@@ -148,7 +158,7 @@ impl Coordinator {
             {
                 effects.push(Effect::Ignored(Ignored::Stopped));
             }
-            Event::StartPeriodic { first_after } => self.schedule.start(now.monotonic, first_after),
+            Event::StartPeriodic { first_after } => self.start_periodic(now, first_after),
             Event::StopPeriodic => self.suspend(now, &mut effects),
             Event::Backlog { source, is_processing } => {
                 self.schedule.backlog(now.monotonic, source, is_processing);
@@ -234,6 +244,9 @@ impl Coordinator {
         while self.is_running() {
             if self.schedule.take_due(now.monotonic) {
                 self.due(effects);
+            }
+            if self.is_held_back() {
+                break;
             }
             let facts = Facts {
                 now: now.monotonic,

@@ -182,6 +182,16 @@ impl SnapshotRequest {
         Self::Savepoint { target, format: SavepointFormat::Canonical }
     }
 
+    /// Whether the storage has to know where to put it.
+    pub(crate) const fn needs_default_location(&self) -> bool {
+        matches!(self, Self::Savepoint { target: None, .. } | Self::Stop { target: None, .. })
+    }
+
+    /// Whether tasks hear of its completion.
+    pub(crate) const fn is_told(&self) -> bool {
+        !matches!(self, Self::Savepoint { .. })
+    }
+
     pub(crate) const fn is_savepoint(&self) -> bool {
         matches!(self, Self::Savepoint { .. } | Self::Stop { .. })
     }

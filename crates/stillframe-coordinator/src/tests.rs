@@ -399,3 +399,21 @@ fn a_request_for_which_the_queue_has_no_room_is_refused_and_counted() {
     assert_eq!(*statistics.refused(), [(FailureReason::TooManyCheckpointRequests, 1)].into());
     assert_eq!(statistics.counts().failed, 0, "Flink does not count it");
 }
+
+#[test]
+fn a_second_start_gives_nothing_up() {
+    let mut world = World::new(&config());
+    world
+        .start()
+        .trigger(1, SnapshotRequest::CHECKPOINT)
+        .locate()
+        .trigger(2, SnapshotRequest::CHECKPOINT)
+        .take();
+    world.start();
+    assert_eq!((world.take(), world.aborted()), (vec![], vec![]));
+    world.acknowledge_all(1);
+    assert!(matches!(world.effects[..], [Effect::Publish { .. }]));
+    world.publish();
+    let begun = world.take();
+    assert!(begun.iter().any(|effect| matches!(effect, Effect::Locate { .. })), "the second still waited");
+}

@@ -185,6 +185,8 @@ impl Model {
                 self.ignore(Ignored::Stopped);
             }
             Step::Pass(_) => self.expire(),
+            Step::Start(_) if !self.stops.is_empty() => {}
+            Step::Start(_) if self.stopping.is_some() => self.stopping = Some(true),
             Step::Start(after) => self.start(after),
             Step::Stop => {
                 self.stopping = None;

@@ -39,8 +39,14 @@ impl Model {
         }
     }
 
-    /// The job goes on as before.
+    /// The job goes on as before, unless it is to stop with another savepoint.
     pub(super) fn stop_failed(&mut self) {
+        let is_stop = |request: &Request| matches!(request.snapshot, SnapshotRequest::Stop { .. });
+        if self.queue.iter().any(is_stop)
+            || self.pending.values().any(|pending| pending.kind.is_synchronous())
+        {
+            return;
+        }
         if self.stopping.take() == Some(true) && self.is_running() {
             self.start(self.settings.min_pause);
         }

@@ -114,6 +114,9 @@ impl Model {
                 || self.tasks.values().any(|task| *task == Task::Closing);
             let most = self.settings.max_concurrent as usize;
             let Some(first) = self.queue.first() else { return };
+            if !first.is_savepoint() && self.pending.values().any(|pending| pending.kind.is_synchronous()) {
+                return;
+            }
             let is_forced = first.is_savepoint() && !self.settings.is_unaligned;
             if is_triggering || self.cleaning.len() > most || (self.pending.len() >= most && !is_forced) {
                 return;
