@@ -129,13 +129,14 @@ impl Coordinator {
             self.abort(now, id, FailureReason::CheckpointSubsumed, None, None, effects);
         }
         if self.is_running() {
-            self.tell(checkpoint, &pending, dropped, effects);
+            self.tell(now, checkpoint, &pending, dropped, effects);
         }
     }
 
     /// Everybody who took part may let out what was held back; who has nothing more to do may end.
     fn tell(
         &mut self,
+        now: Now,
         checkpoint: CheckpointId,
         pending: &Pending,
         dropped: &[CheckpointId],
@@ -158,7 +159,7 @@ impl Coordinator {
             (false, false) => Vec::new(),
         };
         let is_last = ends.len() == participants().count();
-        self.close(&ends, effects);
+        self.close(now, &ends, effects);
         if is_last {
             self.schedule.stop();
             // Nobody is left who could take part.

@@ -205,7 +205,10 @@ impl Coordinator {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let expiries =
             self.pending.values().filter(|pending| pending.can_be_aborted()).map(|pending| pending.expires);
-        expiries.chain(self.schedule.next()).min().filter(|_| self.ending != Ending::Fenced)
+        // Until somebody asks for a checkpoint, nobody is held up by tasks that do not end.
+        let is_held_up = self.requests.waiting().next().is_some();
+        let closing = self.closing_until().filter(|_| is_held_up);
+        expiries.chain(self.schedule.next()).chain(closing).min().filter(|_| self.ending != Ending::Fenced)
     }
 
     /// Whether it has ended and no answer is outstanding.
@@ -236,11 +239,20 @@ impl Coordinator {
         op
     }
 
+    /// How long tasks that were told to end are waited for.
+    fn closing_until(&self) -> Option<Timestamp> {
+        self.tasks.changing_since().map(|since| since.after(self.timeout))
+    }
+
     /// Begins whatever may begin now.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publish_next(now, effects);
         self.advance_ending(effects);
         self.remove_unneeded(effects);
+        // One that never ends must not end all checkpoints with it. What begins now expires, and names it.
+        if self.closing_until().is_some_and(|until| until <= now.monotonic) {
+            self.tasks.wait_no_longer();
+        }
         while self.is_running() {
             if self.schedule.take_due(now.monotonic) {
                 self.due(effects);
@@ -251,7 +263,8 @@ impl Coordinator {
             let facts = Facts {
                 now: now.monotonic,
                 pending: self.pending.len(),
-                is_triggering: self.pending.values().any(Pending::is_triggering) || self.tasks.is_changing(),
+                is_triggering: self.pending.values().any(Pending::is_triggering)
+                    || self.tasks.changing_since().is_some(),
                 cleaning: self.discarding.len(),
                 last_completion: self.last_completion,
                 max_concurrent: self.max_concurrent,
@@ -308,9 +321,9 @@ impl Coordinator {
     }
 
     /// Tells tasks to end.
-    pub(crate) fn close(&mut self, tasks: &[TaskId], effects: &mut Vec<Effect>) {
+    pub(crate) fn close(&mut self, now: Now, tasks: &[TaskId], effects: &mut Vec<Effect>) {
         for &task in tasks {
-            if self.tasks.reach(task, TaskState::Closing) == Some(true) {
+            if self.tasks.close(task, now.monotonic) {
                 effects.push(Effect::Close { task });
             }
         }
@@ -340,7 +353,7 @@ impl Coordinator {
             return;
         }
         if !self.tasks.wait_for_last() {
-            return self.close(&[task], effects);
+            return self.close(now, &[task], effects);
         }
         if self.tasks.all_at_end() && !self.is_waiting(Origin::EndOfData) {
             let origin = Origin::EndOfData;

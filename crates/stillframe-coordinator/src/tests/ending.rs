@@ -144,3 +144,33 @@ fn a_publication_under_way_is_waited_for_at_the_end() {
     assert!(world.coordinator.is_done());
     assert_eq!(world.coordinator.latest_completed(), Some(id(1)));
 }
+
+#[test]
+fn a_task_that_was_told_to_end_and_does_not_holds_up_checkpoints_for_one_timeout() {
+    let mut config = config();
+    config.disable_checkpointing();
+    let mut world = World::new(&config);
+    world.trigger(1, SnapshotRequest::CHECKPOINT).locate().handle(Event::EndOfData { task: TASKS[0] });
+    world.now = Duration::from_secs(5);
+    world.acknowledge_with(1, TASKS[0], true).acknowledge(1, TASKS[1]).acknowledge(1, TASKS[2]).publish();
+    assert!(world.take().contains(&Effect::Close { task: TASKS[0] }));
+    assert_eq!(world.coordinator.next_deadline(), None, "nobody is held up");
+
+    world.trigger(2, SnapshotRequest::CHECKPOINT);
+    assert_eq!(world.take(), []);
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_secs(15))));
+    world.at(15_000);
+    assert!(matches!(world.effects[..], [Effect::Locate { .. }]), "{:?}", world.effects);
+    world.locate().acknowledge(2, TASKS[1]).acknowledge(2, TASKS[2]).take();
+    let status =
+        world.coordinator.status(Now { monotonic: Timestamp::from_origin(world.now), ..Now::default() });
+    let Stage::Tasks { missing, .. } = &status[0].stage else { panic!("{status:?}") };
+    assert_eq!(missing.iter().map(|straggler| straggler.task).collect::<Vec<_>>(), [TASKS[0]]);
+
+    let mut late = world.clone();
+    world.at(25_000);
+    assert_eq!(world.aborted(), [(2, FailureReason::CheckpointExpired)]);
+    assert!(world.take().iter().any(|effect| matches!(effect, Effect::FailJob { .. })), "and it counts");
+    late.handle(Event::Finished { task: TASKS[0] });
+    assert_eq!(late.aborted(), [(2, FailureReason::CheckpointDeclinedTaskClosing)]);
+}

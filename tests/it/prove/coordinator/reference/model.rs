@@ -115,6 +115,8 @@ pub(super) struct Model {
     stopping: Option<bool>,
     /// Savepoints that exist and behind which the job is to stop: for which request, and which.
     stops: Vec<(u64, u64)>,
+    /// When somebody was told last to end, while it is worth waiting for those who were.
+    closing_since: Option<u64>,
     ending: Ending,
 }
 
@@ -151,6 +153,7 @@ impl Model {
             last_success: None,
             stopping: None,
             stops: vec![],
+            closing_since: None,
             ending: Ending::Running,
         }
     }
@@ -246,7 +249,8 @@ impl Model {
     /// What anybody can see.
     pub(super) fn visible(&self) -> Visible {
         let expires = |pending: &Pending| pending.can_be_given_up().then_some(pending.triggered + TIMEOUT);
-        let next = self.pending.values().filter_map(expires).chain(self.due).min();
+        let closing = self.closing_since.filter(|_| !self.queue.is_empty()).map(|since| since + TIMEOUT);
+        let next = self.pending.values().filter_map(expires).chain(self.due).chain(closing).min();
         let pending = self.pending.iter().map(|(&checkpoint, pending)| {
             let left = expires(pending).map(|at| at.saturating_sub(self.now));
             (checkpoint, pending.kind, left, pending.waits())

@@ -12,6 +12,9 @@ impl Model {
         match state {
             // It will not acknowledge what it has not acknowledged.
             Task::Finished => {
+                if self.tasks.values().all(|task| *task != Task::Closing) {
+                    self.closing_since = None;
+                }
                 let waits =
                     self.pending.iter().filter(|(_, pending)| pending.parts.get(&task) == Some(&None));
                 let waits: Vec<_> = waits.map(|(id, _)| *id).collect();
@@ -34,6 +37,7 @@ impl Model {
         for task in tasks {
             if let Some(known) = self.tasks.get_mut(&task).filter(|known| **known < Task::Closing) {
                 *known = Task::Closing;
+                self.closing_since = Some(self.now);
                 self.tell(Told::Close(task));
             }
         }

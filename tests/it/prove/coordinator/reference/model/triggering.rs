@@ -101,6 +101,7 @@ impl Model {
     }
 
     pub(super) fn trigger_next(&mut self) {
+        self.closing_since = self.closing_since.filter(|since| since + TIMEOUT > self.now);
         while self.is_running() {
             if let Some(due) = self.due.filter(|due| *due <= self.now) {
                 self.due = self.settings.interval(!self.backlog.is_empty()).map(|interval| due + interval);
@@ -110,8 +111,8 @@ impl Model {
                     self.submit(origin, SnapshotRequest::CHECKPOINT);
                 }
             }
-            let is_triggering = self.pending.values().any(Pending::is_triggering)
-                || self.tasks.values().any(|task| *task == Task::Closing);
+            let is_triggering =
+                self.pending.values().any(Pending::is_triggering) || self.closing_since.is_some();
             let most = self.settings.max_concurrent as usize;
             let Some(first) = self.queue.first() else { return };
             if !first.is_savepoint() && self.pending.values().any(|pending| pending.kind.is_synchronous()) {
