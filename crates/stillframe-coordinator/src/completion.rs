@@ -4,6 +4,7 @@ use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Completed, Effect, Ignored, Outcome, Report};
 use crate::pending::{Pending, Phase};
+use crate::tasks::TaskState;
 use crate::waiting::Origin;
 use alloc::vec::Vec;
 use stillframe_model::{Attempt, CheckpointId, FailureReason, LocationReference, Now, OpId, Pointer, TaskId};
@@ -152,7 +153,13 @@ impl Coordinator {
         }
         let coordinators = self.coordinators().into_iter();
         effects.extend(coordinators.map(|vertex| Effect::NotifyCoordinatorComplete { vertex, checkpoint }));
-        self.confirmations.expect(checkpoint, layout, participants());
+        // Who was told to end by an earlier completion has nothing left to let out, and may be gone. Where tasks end by
+        // themselves, that is not known of them.
+        let confirms =
+            |task: &TaskId| !self.tasks.wait_for_last() || !self.tasks.is_at_least(*task, TaskState::Closing);
+        if self.confirmations.expect(checkpoint, layout, participants().filter(confirms)) {
+            effects.push(Effect::Report(Report::Committed { checkpoint }));
+        }
         let ends: Vec<_> = match (pending.kind().is_synchronous(), self.tasks.wait_for_last()) {
             (true, _) => participants().collect(),
             (false, true) => pending.at_end_of_data(layout).collect(),

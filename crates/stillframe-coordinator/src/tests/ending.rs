@@ -174,3 +174,58 @@ fn a_task_that_was_told_to_end_and_does_not_holds_up_checkpoints_for_one_timeout
     late.handle(Event::Finished { task: TASKS[0] });
     assert_eq!(late.aborted(), [(2, FailureReason::CheckpointDeclinedTaskClosing)]);
 }
+
+fn committed(world: &World) -> Vec<u64> {
+    let committed = world.reports.iter().filter_map(|report| match report {
+        Report::Committed { checkpoint } => Some(checkpoint.get()),
+        _ => None,
+    });
+    committed.collect()
+}
+
+#[test]
+fn who_ended_behind_an_earlier_checkpoint_is_not_waited_for_to_commit() {
+    let mut config = config();
+    config.set_max_concurrent_checkpoints(NonZeroU32::new(2).unwrap());
+    let commit = |checkpoint, task| {
+        let (checkpoint, attempt) = (id(checkpoint), Attempt::new(3));
+        Event::Committed { checkpoint, attempt, task }
+    };
+    for after_tasks_finish in [true, false] {
+        config.set_checkpoints_after_tasks_finish(after_tasks_finish);
+        let mut world = World::new(&config);
+        world.start().at(500).locate().at(1_500).locate();
+        if after_tasks_finish {
+            world.handle(Event::EndOfData { task: TASKS[0] });
+        }
+        for checkpoint in [1, 2] {
+            world.acknowledge_with(checkpoint, TASKS[0], true);
+            world.acknowledge(checkpoint, TASKS[1]).acknowledge(checkpoint, TASKS[2]);
+        }
+        world.publish();
+        if !after_tasks_finish {
+            // It ends without having let out what belongs to the second.
+            world.handle(Event::EndOfData { task: TASKS[0] });
+        }
+        world.publish();
+        for (task, checkpoint) in [(TASKS[0], 1), (TASKS[1], 2), (TASKS[2], 2)] {
+            world.handle(commit(checkpoint, task));
+        }
+        let expected: &[u64] = if after_tasks_finish { &[1, 2] } else { &[1] };
+        assert_eq!(committed(&world), expected, "{after_tasks_finish}");
+    }
+}
+
+#[test]
+fn where_everybody_has_ended_a_checkpoint_is_committed_at_once() {
+    let mut config = config();
+    config.set_max_concurrent_checkpoints(NonZeroU32::new(2).unwrap());
+    let mut world = World::new(&config);
+    world.start().at(500).locate().at(1_500).locate();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+        world.acknowledge_with(1, task, true).acknowledge_with(2, task, true);
+    }
+    world.publish().publish();
+    assert_eq!(committed(&world), [2], "and the first when they say so");
+}

@@ -249,7 +249,14 @@ impl Model {
         for vertex in self.settings.graph.coordinators() {
             self.tell(Told::NotifyCoordinatorComplete(vertex, checkpoint));
         }
-        self.uncommitted.insert(checkpoint, participants.iter().copied().collect());
+        // Who ended behind an earlier checkpoint let everything out with that one.
+        let is_done = |task: &TaskId| self.settings.after_tasks_finish && self.tasks[task] >= Task::Closing;
+        let commit: BTreeSet<_> = participants.iter().copied().filter(|task| !is_done(task)).collect();
+        if commit.is_empty() {
+            self.tell(Told::Committed(checkpoint));
+        } else {
+            self.uncommitted.insert(checkpoint, commit);
+        }
         if self.uncommitted.len() > REMEMBERED {
             self.uncommitted.pop_first();
         }
