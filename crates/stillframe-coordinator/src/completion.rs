@@ -162,7 +162,12 @@ impl Coordinator {
         }
         let ends: Vec<_> = match (pending.kind().is_synchronous(), self.tasks.wait_for_last()) {
             (true, _) => participants().collect(),
-            (false, true) => pending.at_end_of_data(layout).collect(),
+            // A task that an earlier attempt had finished captures that, also while records still come: in at-least-once mode
+            // somebody before it may not have finished.
+            (false, true) => pending
+                .at_end_of_data(layout)
+                .filter(|task| self.tasks.is_at_least(*task, TaskState::AtEndOfData))
+                .collect(),
             (false, false) => Vec::new(),
         };
         let is_last = ends.len() == participants().count();

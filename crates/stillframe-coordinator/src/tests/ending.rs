@@ -74,7 +74,7 @@ fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
 #[test]
 fn only_who_had_nothing_left_to_do_ends_behind_a_checkpoint() {
     let mut world = World::new(&config());
-    world.start().at(500).locate();
+    world.start().at(500).locate().handle(Event::EndOfData { task: TASKS[0] });
     world
         .acknowledge_with(1, TASKS[0], true)
         .acknowledge_with(1, TASKS[1], false)
@@ -173,6 +173,35 @@ fn a_task_that_was_told_to_end_and_does_not_holds_up_checkpoints_for_one_timeout
     assert!(world.take().iter().any(|effect| matches!(effect, Effect::FailJob { .. })), "and it counts");
     late.handle(Event::Finished { task: TASKS[0] });
     assert_eq!(late.aborted(), [(2, FailureReason::CheckpointDeclinedTaskClosing)]);
+}
+
+/// In at-least-once mode a task may have finished, as far as its state is concerned, before one that it gets records from.
+#[test]
+fn a_task_that_an_earlier_attempt_had_finished_ends_when_its_own_input_does() {
+    let mut world = World::restored(&config(), retaining(&[4], 5));
+    world.start().at(500).locate();
+    world
+        .acknowledge_with(5, TASKS[0], false)
+        .acknowledge_with(5, TASKS[1], true)
+        .acknowledge_with(5, TASKS[2], true);
+    world.publish();
+    let closed = |effects: &[Effect]| -> Vec<TaskId> {
+        let closed = effects.iter().filter_map(|effect| match effect {
+            Effect::Close { task } => Some(*task),
+            _ => None,
+        });
+        closed.collect()
+    };
+    assert_eq!(closed(&world.take()), [], "a source still emits");
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world.locate();
+    for task in TASKS {
+        world.acknowledge_with(6, task, true);
+    }
+    world.publish();
+    assert_eq!(closed(&world.take()), TASKS);
 }
 
 fn committed(world: &World) -> Vec<u64> {

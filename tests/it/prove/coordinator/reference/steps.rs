@@ -98,6 +98,7 @@ pub(super) fn next(model: &Model) -> BoxedStrategy<Step> {
             let is_at_end = tasks.get(&task).is_some_and(|state| *state >= Task::AtEnd);
             let part = match how {
                 0 => Part::Union,
+                1 => Part::AtEnd,
                 _ if is_at_end => Part::AtEnd,
                 _ => Part::Plain,
             };

@@ -261,7 +261,9 @@ impl Model {
             self.uncommitted.pop_first();
         }
         let ends = |task: &TaskId| {
-            let is_at_end = pending.parts.get(task) == Some(&Some(Part::AtEnd));
+            // What an earlier attempt had finished may still get records.
+            let said_so = self.tasks.get(task).is_some_and(|state| *state >= Task::AtEnd);
+            let is_at_end = said_so && pending.parts.get(task) == Some(&Some(Part::AtEnd));
             pending.kind.is_synchronous() || (self.settings.after_tasks_finish && is_at_end)
         };
         let end: Vec<_> = participants.iter().copied().filter(ends).collect();
