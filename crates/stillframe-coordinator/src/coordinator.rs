@@ -91,8 +91,8 @@ pub struct Coordinator {
     pub(crate) ending: Ending,
 }
 
-/// How long to wait before the checkpoint at the end of all input is tried again, when no periodic one will come.
-pub(crate) const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
+/// How long to wait before the checkpoint at the end of all input is tried again, when no other one will come.
+const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
 
 impl Coordinator {
     /// A coordinator for a job that goes on from `recovery`. None of its tasks runs yet.
@@ -279,11 +279,30 @@ impl Coordinator {
                 Decision::Run(request) => self.trigger(now, request, effects),
             }
         }
+        self.retry_last(now);
+    }
+
+    /// At the end of all input, tasks wait for a checkpoint that lets them end. If it failed, or never got its turn, and no
+    /// other one will come, it is tried again.
+    fn retry_last(&mut self, now: Now) {
+        if !self.is_running() || !self.tasks.wait_for_last() {
+            return;
+        }
+        let will_come = || {
+            self.schedule.next().is_some()
+                || self.requests.waiting().any(|waiting| waiting.snapshot.is_told())
+                || self.pending.values().any(Pending::is_told)
+        };
+        let again = now.monotonic.after(END_OF_DATA_RETRY);
+        // At the end of time nothing follows.
+        if self.tasks.all_at_end() && !will_come() && self.tasks.some_wait() && again > now.monotonic {
+            self.schedule.postpone(again);
+        }
     }
 
     fn due(&mut self, effects: &mut Vec<Effect>) {
         // A retry of the last checkpoint comes through the schedule even where there are no periodic ones.
-        let origin = if self.schedule.is_periodic() { Origin::Schedule } else { Origin::EndOfData };
+        let origin = if self.schedule.is_started() { Origin::Schedule } else { Origin::EndOfData };
         // One that is still waiting stands for all that have become due since: they would only follow it at once.
         if !self.is_waiting(origin) {
             self.submit(Waiting { snapshot: SnapshotRequest::CHECKPOINT, origin }, effects);

@@ -1,6 +1,6 @@
 //! One checkpoint from the moment its tasks are triggered until all have acknowledged it, or until it is given up.
 
-use crate::coordinator::{Coordinator, END_OF_DATA_RETRY};
+use crate::coordinator::Coordinator;
 use crate::effect::{Aborted, Effect, Ignored, Report};
 use crate::failure::{Failure, Verdict};
 use crate::pending::{Acknowledgement, Pending, Phase};
@@ -199,7 +199,7 @@ impl Coordinator {
         }
     }
 
-    /// Tells who asked, and sees to it that what was to follow does.
+    /// Tells who asked, and lets the job go on if it was to stop.
     fn after_abort(
         &mut self,
         now: Now,
@@ -213,13 +213,6 @@ impl Coordinator {
         }
         if pending.kind().is_synchronous() {
             self.stop_failed(now);
-        }
-        let retry = self.is_running()
-            && self.tasks.wait_for_last()
-            && self.tasks.all_at_end()
-            && !self.schedule.is_periodic();
-        if retry && self.schedule.next().is_none() {
-            self.schedule.postpone(pending.triggered.monotonic.after(END_OF_DATA_RETRY));
         }
     }
 }

@@ -123,6 +123,15 @@ impl Tasks {
         self.at_end == self.layout.len()
     }
 
+    /// Whether somebody has processed its last record and was not told to end.
+    pub(crate) fn some_wait(&self) -> bool {
+        self.at_end > self.closing + self.finished()
+    }
+
+    fn finished(&self) -> usize {
+        self.finished.iter().map(|finished| *finished as usize).sum()
+    }
+
     /// Whether checkpoints go on when tasks have finished, and so whether tasks wait for a last one.
     pub(crate) fn wait_for_last(&self) -> bool {
         self.after_tasks_finish
@@ -130,9 +139,9 @@ impl Tasks {
 
     /// Who takes part in a checkpoint that begins now, or why there can be none.
     pub(crate) fn plan(&self, job: &JobPlan) -> Result<CheckpointPlan, FailureReason> {
-        let finished: u64 = self.finished.iter().copied().map(u64::from).sum();
+        let finished = self.finished();
         let all_run = self.running == self.layout.len();
-        let nobody_is_left = finished == self.layout.len() as u64;
+        let nobody_is_left = finished == self.layout.len();
         if !all_run || nobody_is_left || (finished > 0 && !self.after_tasks_finish) {
             return Err(FailureReason::NotAllRequiredTasksRunning);
         }

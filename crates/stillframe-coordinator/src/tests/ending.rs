@@ -21,6 +21,7 @@ fn at_the_end_of_data_one_more_checkpoint_lets_everybody_commit_and_close() {
     assert_eq!(notified(&effects).len(), 3);
     let closed = effects.iter().filter(|effect| matches!(effect, Effect::Close { .. })).count();
     assert_eq!(closed, 3);
+    assert_eq!(world.coordinator.next_deadline(), None, "nobody waits for another one");
 }
 
 #[test]
@@ -257,4 +258,75 @@ fn where_everybody_has_ended_a_checkpoint_is_committed_at_once() {
     }
     world.publish().publish();
     assert_eq!(committed(&world), [2], "and the first when they say so");
+}
+
+fn at_the_end(config: &CheckpointConfig) -> World {
+    let mut config = config.clone();
+    config.set_tolerable_checkpoint_failure_number(u32::MAX);
+    let mut world = World::new(&config);
+    world.start();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world
+}
+
+#[test]
+fn the_last_checkpoint_is_tried_again_when_no_periodic_one_comes_during_a_backlog() {
+    let mut config = config();
+    config.set_checkpoint_interval_during_backlog(Duration::ZERO).unwrap();
+    let mut world = World::new(config.set_tolerable_checkpoint_failure_number(u32::MAX));
+    world
+        .handle(Event::Backlog { source: VertexId::new(0), is_processing: true })
+        .start()
+        .at(500)
+        .complete(1);
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_millis(1_500))));
+    world.at(1_500);
+    assert!(world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })));
+}
+
+#[test]
+fn a_last_checkpoint_that_never_gets_its_turn_is_planned_again_and_no_other_one_behind_it() {
+    let mut config = config();
+    config.enable_unaligned_checkpoints().set_min_pause_between_checkpoints(Duration::from_secs(1));
+    let mut world = World::new(&config);
+    world.start().at(500).complete(1).trigger(1, SnapshotRequest::savepoint(None)).locate();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world.now = Duration::from_millis(600);
+    world.take();
+    world.handle(Event::StopPeriodic);
+    world.at(1_000).take();
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_millis(1_600))));
+    world
+        .at(1_400)
+        .trigger(2, SnapshotRequest::savepoint(None))
+        .locate()
+        .acknowledge_all(3)
+        .publish()
+        .at(1_600);
+    assert!(
+        world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })),
+        "the pause is not for what tasks wait for"
+    );
+    assert_eq!(
+        world.coordinator.next_deadline(),
+        Some(Timestamp::from_origin(Duration::from_millis(11_600))),
+        "periodic checkpoints have not begun again"
+    );
+}
+
+#[test]
+fn the_last_checkpoint_is_not_tried_again_while_another_one_will_come() {
+    let mut world = at_the_end(&config());
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_millis(500))));
 }

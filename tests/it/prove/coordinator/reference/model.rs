@@ -6,8 +6,9 @@
 //!   after the other; what is being published cannot be given up.
 //! - What became due while a periodic request waits is not queued beside it.
 //! - Beginning anew with periodic checkpoints gives nothing up.
-//! - A task that was told to end is waited for before the next checkpoint begins.
-//! - When all tasks are at the end of their data, the coordinator asks for a last checkpoint itself.
+//! - A task that was told to end is waited for before the next checkpoint begins, for a timeout at most.
+//! - When all tasks are at the end of their data, the coordinator asks for a last checkpoint itself, until there is one.
+//! - No checkpoint begins beside the savepoint with which the job is to stop, and periodic ones begin if it fails.
 
 mod ending;
 mod life;
@@ -244,6 +245,7 @@ impl Model {
             self.delete(checkpoint, Told::Remove(checkpoint));
         }
         self.trigger_next();
+        self.retry_last();
     }
 
     /// What anybody can see.
@@ -306,6 +308,11 @@ impl Pending {
 
     pub(super) fn missing(&self) -> Vec<TaskId> {
         self.parts.iter().filter(|(_, part)| part.is_none()).map(|(task, _)| *task).collect()
+    }
+
+    /// Whether tasks hear of it when it is complete.
+    fn is_told(&self) -> bool {
+        !self.kind.is_savepoint() || self.kind.is_synchronous()
     }
 
     fn participants(&self) -> Vec<TaskId> {

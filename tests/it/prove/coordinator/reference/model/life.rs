@@ -89,7 +89,6 @@ impl Model {
         if pending.kind.is_synchronous() {
             self.stop_failed();
         }
-        self.retry_last(pending.triggered);
         if self.is_running() {
             let latest = self.retained.last().copied();
             for task in pending.participants() {
@@ -156,17 +155,16 @@ impl Model {
 
     /// What tasks are told of goes one after the other, other savepoints beside it.
     pub(super) fn publish(&mut self) {
-        let is_told = |kind: CheckpointKind| !kind.is_savepoint() || kind.is_synchronous();
-        let is_busy = |pending: &Pending| !pending.can_be_given_up() && is_told(pending.kind);
+        let is_busy = |pending: &Pending| !pending.can_be_given_up() && pending.is_told();
         let mut is_free = !self.pending.values().any(is_busy);
         let ready: Vec<_> = self
             .pending
             .iter()
             .filter(|(_, pending)| pending.phase == Phase::Ready)
-            .map(|(id, pending)| (*id, pending.kind))
+            .map(|(id, pending)| (*id, pending.kind, pending.is_told()))
             .collect();
-        for (checkpoint, kind) in ready {
-            if is_told(kind) && !std::mem::take(&mut is_free) {
+        for (checkpoint, kind, is_told) in ready {
+            if is_told && !std::mem::take(&mut is_free) {
                 continue;
             }
             let dropped = if kind.is_savepoint() { vec![] } else { self.too_many_with_one_more() };

@@ -4,7 +4,7 @@ use super::*;
 use stillframe::coordinator::CheckpointType;
 use stillframe::model::{PostCheckpointAction, SavepointKind};
 
-/// How long after it began a failed last checkpoint is tried again, where no periodic one follows; in milliseconds.
+/// How long after it was given up a last checkpoint is tried again, where no other one will come; in milliseconds.
 const RETRY: u64 = 1_000;
 
 impl Model {
@@ -104,9 +104,9 @@ impl Model {
         self.closing_since = self.closing_since.filter(|since| since + TIMEOUT > self.now);
         while self.is_running() {
             if let Some(due) = self.due.filter(|due| *due <= self.now) {
-                self.due = self.settings.interval(!self.backlog.is_empty()).map(|interval| due + interval);
-                let is_periodic = self.settings.interval.is_some();
-                let origin = if is_periodic { Origin::Schedule } else { Origin::EndOfData };
+                let interval = self.settings.interval(!self.backlog.is_empty()).filter(|_| self.is_started);
+                self.due = interval.map(|interval| due + interval);
+                let origin = if self.is_started { Origin::Schedule } else { Origin::EndOfData };
                 if !self.is_waiting(origin) {
                     self.submit(origin, SnapshotRequest::CHECKPOINT);
                 }
@@ -273,12 +273,18 @@ impl Model {
         }
     }
 
-    /// At the end of all data a last checkpoint is tried until one succeeds.
-    pub(super) fn retry_last(&mut self, triggered: u64) {
+    /// At the end of all data a last checkpoint is tried until one succeeds, as long as somebody waits for it.
+    pub(super) fn retry_last(&mut self) {
         let all_at_end = self.tasks.values().all(|task| *task >= Task::AtEnd);
-        let is_wanted = self.is_running() && self.settings.after_tasks_finish && all_at_end;
-        if is_wanted && self.settings.interval.is_none() && self.due.is_none() {
-            self.due = Some(triggered + RETRY);
+        let is_wanted = all_at_end && self.tasks.values().any(|task| *task == Task::AtEnd);
+        let will_come = self.due.is_some()
+            || self
+                .queue
+                .iter()
+                .any(|request| !matches!(request.snapshot, SnapshotRequest::Savepoint { .. }))
+            || self.pending.values().any(Pending::is_told);
+        if self.is_running() && self.settings.after_tasks_finish && is_wanted && !will_come {
+            self.due = Some(self.now + RETRY);
         }
     }
 }
