@@ -77,7 +77,7 @@ pub enum Effect {
         /// The newest complete one, in case the task missed the news.
         latest_complete: Option<CheckpointId>,
     },
-    /// To a task: everything of it is committed; end.
+    /// To a task: everything of it is committed; end. Checkpoints wait for its end, for one timeout.
     Close {
         /// The task.
         task: TaskId,

@@ -13,7 +13,8 @@ use stillframe_model::{
 )]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// Begin with the periodic checkpoints. Without an interval in the config this changes nothing.
+    /// Begin with the periodic checkpoints. Without an interval in the config this changes nothing. Where the job is about to
+    /// stop, they begin when it turns out that it does not.
     StartPeriodic {
         /// The time until the first one, drawn at random between the minimum pause and the interval so that jobs that
         /// started together do not write together.
@@ -40,7 +41,8 @@ pub enum Event {
         /// The task.
         task: TaskId,
     },
-    /// A task has processed its last record. When all have, a last checkpoint lets the sinks commit.
+    /// A task has processed its last record. When all have, a last checkpoint lets the sinks commit; it is tried until one
+    /// succeeds. A task that an earlier attempt had finished says so again when nothing comes to it any more.
     EndOfData {
         /// The task.
         task: TaskId,
@@ -115,7 +117,8 @@ pub enum Event {
         /// What the hook wants to have kept, if anything.
         result: Result<Option<Bytes>, Fault>,
     },
-    /// Answers [`Effect::Locate`](crate::Effect::Locate).
+    /// Answers [`Effect::Locate`](crate::Effect::Locate). If it is unknown what came of it, nothing begins any more, as for
+    /// [`Published`](Self::Published).
     Located {
         /// The operation.
         op: OpId,
