@@ -4,6 +4,7 @@ use crate::Fault;
 use crate::coordinator::Coordinator;
 use crate::effect::{Completed, Effect, Ignored, Outcome, Report};
 use crate::pending::{Pending, Phase};
+use crate::tasks::TaskState;
 use crate::waiting::Origin;
 use alloc::vec::Vec;
 use stillframe_model::{Attempt, CheckpointId, FailureReason, LocationReference, Now, OpId, Pointer, TaskId};
@@ -70,7 +71,7 @@ impl Coordinator {
         };
         match result {
             Ok(pointer) => self.complete(now, checkpoint, pointer, &dropped, effects),
-            Err(Fault::Failed { message }) => {
+            Err(Fault::Failed { message } | Fault::Io { message }) => {
                 if let Some(pending) = self.pending.get_mut(&checkpoint) {
                     pending.phase = Phase::Collected(location);
                 }
@@ -129,13 +130,14 @@ impl Coordinator {
             self.abort(now, id, FailureReason::CheckpointSubsumed, None, None, effects);
         }
         if self.is_running() {
-            self.tell(checkpoint, &pending, dropped, effects);
+            self.tell(now, checkpoint, &pending, dropped, effects);
         }
     }
 
     /// Everybody who took part may let out what was held back; who has nothing more to do may end.
     fn tell(
         &mut self,
+        now: Now,
         checkpoint: CheckpointId,
         pending: &Pending,
         dropped: &[CheckpointId],
@@ -151,14 +153,25 @@ impl Coordinator {
         }
         let coordinators = self.coordinators().into_iter();
         effects.extend(coordinators.map(|vertex| Effect::NotifyCoordinatorComplete { vertex, checkpoint }));
-        self.confirmations.expect(checkpoint, layout, participants());
+        // Who was told to end by an earlier completion has nothing left to let out, and may be gone. Where tasks end by
+        // themselves, that is not known of them.
+        let confirms =
+            |task: &TaskId| !self.tasks.wait_for_last() || !self.tasks.is_at_least(*task, TaskState::Closing);
+        if self.confirmations.expect(checkpoint, layout, participants().filter(confirms)) {
+            effects.push(Effect::Report(Report::Committed { checkpoint }));
+        }
         let ends: Vec<_> = match (pending.kind().is_synchronous(), self.tasks.wait_for_last()) {
             (true, _) => participants().collect(),
-            (false, true) => pending.at_end_of_data(layout).collect(),
+            // A task that an earlier attempt had finished captures that, also while records still come: in at-least-once mode
+            // somebody before it may not have finished.
+            (false, true) => pending
+                .at_end_of_data(layout)
+                .filter(|task| self.tasks.is_at_least(*task, TaskState::AtEndOfData))
+                .collect(),
             (false, false) => Vec::new(),
         };
         let is_last = ends.len() == participants().count();
-        self.close(&ends, effects);
+        self.close(now, &ends, effects);
         if is_last {
             self.schedule.stop();
             // Nobody is left who could take part.

@@ -67,6 +67,8 @@ pub struct Coordinator {
     pub(crate) timeout: Duration,
     /// Whether barriers may overtake records, so that a savepoint, whose barriers may not, is no light thing to add.
     pub(crate) is_unaligned: bool,
+    /// Whether there is a place for a savepoint whose target nobody names.
+    pub(crate) has_default_savepoint_location: bool,
     pub(crate) schedule: Schedule,
     pub(crate) requests: Requests<Waiting>,
     pub(crate) pending: BTreeMap<CheckpointId, Pending>,
@@ -89,8 +91,8 @@ pub struct Coordinator {
     pub(crate) ending: Ending,
 }
 
-/// How long to wait before the checkpoint at the end of all input is tried again, when no periodic one will come.
-pub(crate) const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
+/// How long to wait before the checkpoint at the end of all input is tried again, when no other one will come.
+const END_OF_DATA_RETRY: Duration = Duration::from_secs(1);
 
 impl Coordinator {
     /// A coordinator for a job that goes on from `recovery`. None of its tasks runs yet.
@@ -103,6 +105,7 @@ impl Coordinator {
             min_pause: config.schedule.min_pause,
             timeout: config.schedule.timeout,
             is_unaligned: config.barriers.unaligned.is_some(),
+            has_default_savepoint_location: true,
             schedule: Schedule::new(&config.schedule),
             requests: Requests::new(MAX_QUEUED_REQUESTS),
             pending: BTreeMap::new(),
@@ -120,6 +123,13 @@ impl Coordinator {
             stopping: Stopping::No,
             ending: Ending::Running,
         }
+    }
+
+    /// Whether the storage has a place for savepoints whose target nobody names; it has one unless this says otherwise.
+    /// Without one, such a savepoint is refused before anything is given up for it.
+    #[must_use]
+    pub fn with_default_savepoint_location(self, has_default_savepoint_location: bool) -> Self {
+        Self { has_default_savepoint_location, ..self }
     }
 
     /// Takes in what happened and says what to do about it, in order.
@@ -148,7 +158,7 @@ impl Coordinator {
             {
                 effects.push(Effect::Ignored(Ignored::Stopped));
             }
-            Event::StartPeriodic { first_after } => self.schedule.start(now.monotonic, first_after),
+            Event::StartPeriodic { first_after } => self.start_periodic(now, first_after),
             Event::StopPeriodic => self.suspend(now, &mut effects),
             Event::Backlog { source, is_processing } => {
                 self.schedule.backlog(now.monotonic, source, is_processing);
@@ -195,7 +205,10 @@ impl Coordinator {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let expiries =
             self.pending.values().filter(|pending| pending.can_be_aborted()).map(|pending| pending.expires);
-        expiries.chain(self.schedule.next()).min().filter(|_| self.ending != Ending::Fenced)
+        // Until somebody asks for a checkpoint, nobody is held up by tasks that do not end.
+        let is_held_up = self.requests.waiting().next().is_some();
+        let closing = self.closing_until().filter(|_| is_held_up);
+        expiries.chain(self.schedule.next()).chain(closing).min().filter(|_| self.ending != Ending::Fenced)
     }
 
     /// Whether it has ended and no answer is outstanding.
@@ -226,19 +239,32 @@ impl Coordinator {
         op
     }
 
+    /// How long tasks that were told to end are waited for.
+    fn closing_until(&self) -> Option<Timestamp> {
+        self.tasks.changing_since().map(|since| since.after(self.timeout))
+    }
+
     /// Begins whatever may begin now.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publish_next(now, effects);
         self.advance_ending(effects);
         self.remove_unneeded(effects);
+        // One that never ends must not end all checkpoints with it. What begins now expires, and names it.
+        if self.closing_until().is_some_and(|until| until <= now.monotonic) {
+            self.tasks.wait_no_longer();
+        }
         while self.is_running() {
             if self.schedule.take_due(now.monotonic) {
                 self.due(effects);
             }
+            if self.is_held_back() {
+                break;
+            }
             let facts = Facts {
                 now: now.monotonic,
                 pending: self.pending.len(),
-                is_triggering: self.pending.values().any(Pending::is_triggering) || self.tasks.is_changing(),
+                is_triggering: self.pending.values().any(Pending::is_triggering)
+                    || self.tasks.changing_since().is_some(),
                 cleaning: self.discarding.len(),
                 last_completion: self.last_completion,
                 max_concurrent: self.max_concurrent,
@@ -253,11 +279,30 @@ impl Coordinator {
                 Decision::Run(request) => self.trigger(now, request, effects),
             }
         }
+        self.retry_last(now);
+    }
+
+    /// At the end of all input, tasks wait for a checkpoint that lets them end. If it failed, or never got its turn, and no
+    /// other one will come, it is tried again.
+    fn retry_last(&mut self, now: Now) {
+        if !self.is_running() || !self.tasks.wait_for_last() {
+            return;
+        }
+        let will_come = || {
+            self.schedule.next().is_some()
+                || self.requests.waiting().any(|waiting| waiting.snapshot.is_told())
+                || self.pending.values().any(Pending::is_told)
+        };
+        let again = now.monotonic.after(END_OF_DATA_RETRY);
+        // At the end of time nothing follows.
+        if self.tasks.all_at_end() && !will_come() && self.tasks.some_wait() && again > now.monotonic {
+            self.schedule.postpone(again);
+        }
     }
 
     fn due(&mut self, effects: &mut Vec<Effect>) {
         // A retry of the last checkpoint comes through the schedule even where there are no periodic ones.
-        let origin = if self.schedule.is_periodic() { Origin::Schedule } else { Origin::EndOfData };
+        let origin = if self.schedule.is_started() { Origin::Schedule } else { Origin::EndOfData };
         // One that is still waiting stands for all that have become due since: they would only follow it at once.
         if !self.is_waiting(origin) {
             self.submit(Waiting { snapshot: SnapshotRequest::CHECKPOINT, origin }, effects);
@@ -295,9 +340,9 @@ impl Coordinator {
     }
 
     /// Tells tasks to end.
-    pub(crate) fn close(&mut self, tasks: &[TaskId], effects: &mut Vec<Effect>) {
+    pub(crate) fn close(&mut self, now: Now, tasks: &[TaskId], effects: &mut Vec<Effect>) {
         for &task in tasks {
-            if self.tasks.reach(task, TaskState::Closing) == Some(true) {
+            if self.tasks.close(task, now.monotonic) {
                 effects.push(Effect::Close { task });
             }
         }
@@ -327,7 +372,7 @@ impl Coordinator {
             return;
         }
         if !self.tasks.wait_for_last() {
-            return self.close(&[task], effects);
+            return self.close(now, &[task], effects);
         }
         if self.tasks.all_at_end() && !self.is_waiting(Origin::EndOfData) {
             let origin = Origin::EndOfData;

@@ -77,7 +77,7 @@ pub enum Effect {
         /// The newest complete one, in case the task missed the news.
         latest_complete: Option<CheckpointId>,
     },
-    /// To a task: everything of it is committed; end.
+    /// To a task: everything of it is committed; end. Checkpoints wait for its end, for one timeout.
     Close {
         /// The task.
         task: TaskId,
@@ -227,6 +227,8 @@ pub enum Report {
     },
     /// A checkpoint was refused when its turn came, before it had an id.
     Refused {
+        /// Who asked for it, and is told besides; `None` if it was merely due.
+        request: Option<RequestId>,
         /// Why.
         reason: FailureReason,
     },

@@ -13,7 +13,8 @@ use stillframe_model::{
 )]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// Begin with the periodic checkpoints. Without an interval in the config this changes nothing.
+    /// Begin with the periodic checkpoints. Without an interval in the config this changes nothing. Where the job is about to
+    /// stop, they begin when it turns out that it does not.
     StartPeriodic {
         /// The time until the first one, drawn at random between the minimum pause and the interval so that jobs that
         /// started together do not write together.
@@ -40,7 +41,8 @@ pub enum Event {
         /// The task.
         task: TaskId,
     },
-    /// A task has processed its last record. When all have, a last checkpoint lets the sinks commit.
+    /// A task has processed its last record. When all have, a last checkpoint lets the sinks commit; it is tried until one
+    /// succeeds. A task that an earlier attempt had finished says so again when nothing comes to it any more.
     EndOfData {
         /// The task.
         task: TaskId,
@@ -115,7 +117,8 @@ pub enum Event {
         /// What the hook wants to have kept, if anything.
         result: Result<Option<Bytes>, Fault>,
     },
-    /// Answers [`Effect::Locate`](crate::Effect::Locate).
+    /// Answers [`Effect::Locate`](crate::Effect::Locate). If it is unknown what came of it, nothing begins any more, as for
+    /// [`Published`](Self::Published).
     Located {
         /// The operation.
         op: OpId,
@@ -182,6 +185,16 @@ impl SnapshotRequest {
         Self::Savepoint { target, format: SavepointFormat::Canonical }
     }
 
+    /// Whether the storage has to know where to put it.
+    pub(crate) const fn needs_default_location(&self) -> bool {
+        matches!(self, Self::Savepoint { target: None, .. } | Self::Stop { target: None, .. })
+    }
+
+    /// Whether tasks hear of its completion.
+    pub(crate) const fn is_told(&self) -> bool {
+        !matches!(self, Self::Savepoint { .. })
+    }
+
     pub(crate) const fn is_savepoint(&self) -> bool {
         matches!(self, Self::Savepoint { .. } | Self::Stop { .. })
     }
@@ -207,6 +220,12 @@ pub enum Fault {
         /// For a person to read.
         message: String,
     },
+    /// As [`Failed`](Self::Failed), because something could not be read or written: there is such an error among the
+    /// causes. That says something about where the job runs, so the checkpoint counts as failed.
+    Io {
+        /// For a person to read.
+        message: String,
+    },
     /// It may have had its effect.
     Unknown {
         /// For a person to read.
@@ -219,7 +238,7 @@ impl Fault {
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
-            Self::Failed { message } | Self::Unknown { message } => message,
+            Self::Failed { message } | Self::Io { message } | Self::Unknown { message } => message,
         }
     }
 }

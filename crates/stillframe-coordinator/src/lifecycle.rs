@@ -1,6 +1,6 @@
 //! One checkpoint from the moment its tasks are triggered until all have acknowledged it, or until it is given up.
 
-use crate::coordinator::{Coordinator, END_OF_DATA_RETRY};
+use crate::coordinator::Coordinator;
 use crate::effect::{Aborted, Effect, Ignored, Report};
 use crate::failure::{Failure, Verdict};
 use crate::pending::{Acknowledgement, Pending, Phase};
@@ -91,12 +91,18 @@ impl Coordinator {
         if attempt != self.plan.attempt {
             return effects.push(Effect::Ignored(Ignored::OtherAttempt));
         }
-        match self.pending.get(&checkpoint) {
-            Some(pending) if pending.can_be_aborted() => {
-                self.abort(now, checkpoint, reason, Some(task), None, effects);
-            }
-            _ => effects.push(Effect::Ignored(self.over(checkpoint))),
+        let Some(pending) = self.pending.get(&checkpoint).filter(|pending| pending.can_be_aborted()) else {
+            return effects.push(Effect::Ignored(self.over(checkpoint)));
+        };
+        if !self.tasks.layout().place(task).is_some_and(|place| pending.takes_part(place)) {
+            return effects.push(Effect::Ignored(Ignored::UnknownTask(task)));
         }
+        // What became of a commit is not for a task to say, and who hears it takes the coordinator for stopped.
+        let reason = match reason {
+            FailureReason::OutcomeUnknown => FailureReason::CheckpointDeclined,
+            reason => reason,
+        };
+        self.abort(now, checkpoint, reason, Some(task), None, effects);
     }
 
     pub(crate) fn progressed(
@@ -193,7 +199,7 @@ impl Coordinator {
         }
     }
 
-    /// Tells who asked, and sees to it that what was to follow does.
+    /// Tells who asked, and lets the job go on if it was to stop.
     fn after_abort(
         &mut self,
         now: Now,
@@ -207,13 +213,6 @@ impl Coordinator {
         }
         if pending.kind().is_synchronous() {
             self.stop_failed(now);
-        }
-        let retry = self.is_running()
-            && self.tasks.wait_for_last()
-            && self.tasks.all_at_end()
-            && !self.schedule.is_periodic();
-        if retry && self.schedule.next().is_none() {
-            self.schedule.postpone(pending.triggered.monotonic.after(END_OF_DATA_RETRY));
         }
     }
 }

@@ -118,6 +118,11 @@ impl Pending {
         matches!(self.parts.get(place), Some(Part::Awaited { .. }))
     }
 
+    /// Whether there is a task in this place, and it had not finished before.
+    pub(crate) fn takes_part(&self, place: usize) -> bool {
+        matches!(self.parts.get(place), Some(Part::Awaited { .. } | Part::Acknowledged(_)))
+    }
+
     pub(crate) fn acknowledge(&mut self, place: usize, snapshot: TaskSnapshot) -> Acknowledgement {
         match self.parts.get_mut(place) {
             Some(part @ Part::Awaited { .. }) => {

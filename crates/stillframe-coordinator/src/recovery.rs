@@ -61,7 +61,7 @@ pub fn plan_recovery(
     mode: RecoveryClaimMode,
 ) -> Recovery {
     let mut retained = found;
-    retained.sort_unstable_by_key(|state| state.checkpoint);
+    retained.sort_by_key(|state| (state.checkpoint, !state.is_owned));
     let newest = |is_owned: bool| {
         retained.iter().rfind(|state| state.is_owned == is_owned).map(|state| state.checkpoint)
     };
@@ -71,6 +71,8 @@ pub fn plan_recovery(
     let foreign = retained.iter().filter(|state| !state.is_owned).flat_map(|state| state.files.clone());
     let left = left.into_iter().chain(foreign).collect();
     retained.retain(|state| state.is_owned || mode == RecoveryClaimMode::Legacy);
+    // One id is one checkpoint, and what the job owns comes first. The files of another snapshot of that id stay its owner's.
+    retained.dedup_by_key(|state| state.checkpoint);
     Recovery {
         restore,
         retained,
@@ -159,6 +161,16 @@ mod tests {
         let recovery = plan_recovery(vec![claimed.clone()], BTreeSet::new(), id(8), RecoveryClaimMode::Claim);
         assert_eq!((recovery.restore, recovery.full_first), (Some(id(7)), false));
         assert_eq!((recovery.retained, recovery.left), (vec![claimed], BTreeSet::new()));
+    }
+
+    #[test]
+    fn of_two_snapshots_with_one_id_the_jobs_own_is_retained_and_the_files_of_the_other_are_left() {
+        for mode in RecoveryClaimMode::ALL {
+            let found = vec![RetainedState::left(id(7), [foreign("a")]), own(7)];
+            let recovery = plan_recovery(found, BTreeSet::new(), id(8), mode);
+            assert_eq!((recovery.restore, recovery.retained), (Some(id(7)), vec![own(7)]), "{mode:?}");
+            assert_eq!(recovery.left, [foreign("a")].into(), "{mode:?}");
+        }
     }
 
     #[test]

@@ -88,7 +88,8 @@ impl Schedule {
     /// nobody asked in time are not made up for.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> bool {
         let Some(next) = self.next.filter(|next| *next <= now) else { return false };
-        let following = self.current().map(|interval| {
+        // What is due once only, behind a stopped schedule, is not followed by others.
+        let following = self.current().filter(|_| self.is_started).map(|interval| {
             let following = next.after(interval);
             if following > now { following } else { now.after(interval) }
         });

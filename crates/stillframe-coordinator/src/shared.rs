@@ -37,7 +37,8 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Waiting {
     removal: Removal,
-    /// What was in progress when it was dropped. Each of them may have been taken by a task that still relied on it.
+    /// What was in progress when it was dropped, but for savepoints and full checkpoints, which refer to nothing. Each of
+    /// them may have been taken by a task that still relied on it.
     until: BTreeSet<CheckpointId>,
     /// Files in places that go with it, to which others may refer.
     houses: BTreeSet<StateFile>,
@@ -133,14 +134,21 @@ impl Shared {
                 !self.left.contains(file) && !self.retained.values().any(|others| others.contains(file))
             });
             // A checkpoint that was alone with its state has nothing for which anybody could wait.
-            let until =
-                if files.is_empty() { BTreeSet::new() } else { self.pending.keys().copied().collect() };
+            let until = if files.is_empty() { BTreeSet::new() } else { self.may_rely_on_it() };
             let taken_along = self.take_stuck();
             files.extend(taken_along.iter().cloned());
             let houses = self.homes.extract_if(.., |_, home| *home == checkpoint);
             let houses = houses.map(|(file, _)| file).collect();
             self.waiting.push(Waiting { removal: Removal { checkpoint, files }, until, houses, taken_along });
         }
+    }
+
+    /// What is in progress and may refer to what exists.
+    fn may_rely_on_it(&self) -> BTreeSet<CheckpointId> {
+        let builds = |(checkpoint, references): (&CheckpointId, &References)| {
+            references.may_build_on_earlier().then_some(*checkpoint)
+        };
+        self.pending.iter().filter_map(builds).collect()
     }
 
     /// Files that only wait because a file beside them is needed. They can go with any other checkpoint.

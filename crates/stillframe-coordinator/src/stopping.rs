@@ -8,6 +8,7 @@ use crate::pending::Pending;
 use crate::waiting::{Origin, Waiting};
 use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 use stillframe_model::{FailureReason, JobStatus, Now, RequestId};
 
 /// How far it is.
@@ -38,7 +39,15 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) {
         let is_stop = matches!(snapshot, SnapshotRequest::Stop { .. });
-        if is_stop && self.is_running() && !self.stopping.is_decided() {
+        let may_begin = self.is_running() && !self.stopping.is_decided();
+        // Before everything makes way for it: who mistypes a request must not lose what is in progress.
+        if may_begin && snapshot.needs_default_location() && !self.has_default_savepoint_location {
+            let cause =
+                "neither the request nor the storage names a directory for savepoints; give one of them";
+            let reason = FailureReason::TriggerCheckpointFailure;
+            return self.refuse(Origin::Person(request), reason, Some(cause.into()), effects);
+        }
+        if is_stop && may_begin {
             let was_periodic = match self.stopping {
                 Stopping::Asked { was_periodic } => was_periodic,
                 Stopping::No | Stopping::Decided(_) => self.schedule.is_started(),
@@ -47,6 +56,23 @@ impl Coordinator {
             self.stopping = Stopping::Asked { was_periodic };
         }
         self.submit(Waiting { snapshot, origin: Origin::Person(request) }, effects);
+    }
+
+    /// Begins with the periodic checkpoints, unless the job is about to stop: then they begin if it does not.
+    pub(crate) fn start_periodic(&mut self, now: Now, first_after: Duration) {
+        match &mut self.stopping {
+            Stopping::No => self.schedule.start(now.monotonic, first_after),
+            Stopping::Asked { was_periodic } => *was_periodic = true,
+            Stopping::Decided(_) => {}
+        }
+    }
+
+    /// Whether what is first in the queue waits for a savepoint behind which the job is to stop. A checkpoint beside it could
+    /// be complete before it, and tasks do not let out what they are told of behind something newer. A savepoint behind
+    /// which the job goes on is nothing that tasks are told of.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.requests.waiting().next().is_some_and(|first| !first.snapshot.is_savepoint())
+            && self.pending.values().any(|pending| pending.kind().is_synchronous())
     }
 
     /// Ends the periodic checkpoints, and gives up everything that waits or is in progress.
@@ -70,8 +96,14 @@ impl Coordinator {
         }
     }
 
-    /// A savepoint behind which the job was to stop will not exist, so the job goes on as before.
+    /// A savepoint behind which the job was to stop will not exist, so the job goes on as before, unless there is another.
     pub(crate) fn stop_failed(&mut self, now: Now) {
+        let is_waiting = |waiting: &Waiting| matches!(waiting.snapshot, SnapshotRequest::Stop { .. });
+        if self.requests.waiting().any(is_waiting)
+            || self.pending.values().any(|pending| pending.kind().is_synchronous())
+        {
+            return;
+        }
         if let Stopping::Asked { was_periodic } = self.stopping {
             self.stopping = Stopping::No;
             if was_periodic && self.is_running() {

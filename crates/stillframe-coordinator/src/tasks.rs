@@ -3,7 +3,7 @@
 use crate::plan::{DistributionPattern, Input, JobPlan, Layout};
 use alloc::vec;
 use alloc::vec::Vec;
-use stillframe_model::{FailureReason, TaskId, VertexId};
+use stillframe_model::{FailureReason, TaskId, Timestamp, VertexId};
 
 /// The tasks of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub(crate) struct Tasks {
     running: usize,
     at_end: usize,
     closing: usize,
+    /// When somebody was told last to end, while it is worth waiting for those who were.
+    closing_since: Option<Timestamp>,
     /// Of each vertex, how many have finished.
     finished: Vec<u32>,
     after_tasks_finish: bool,
@@ -48,6 +50,7 @@ impl Tasks {
             running: 0,
             at_end: 0,
             closing: 0,
+            closing_since: None,
             finished: vec![0; plan.vertices.len()],
             layout,
             after_tasks_finish,
@@ -73,6 +76,9 @@ impl Tasks {
         }
         if *known == TaskState::Closing {
             self.closing -= 1;
+            if self.closing == 0 {
+                self.closing_since = None;
+            }
         }
         if state == TaskState::Closing {
             self.closing += 1;
@@ -86,14 +92,44 @@ impl Tasks {
         Some(true)
     }
 
-    /// Whether somebody was told to end and has not done so. Who takes part in the next checkpoint is open until then.
-    pub(crate) fn is_changing(&self) -> bool {
-        self.closing > 0
+    /// Tells a task to end. Says whether that is news.
+    pub(crate) fn close(&mut self, task: TaskId, now: Timestamp) -> bool {
+        let is_news = self.reach(task, TaskState::Closing) == Some(true);
+        if is_news {
+            self.closing_since = Some(now);
+        }
+        is_news
+    }
+
+    /// Since when somebody was told to end, has not done so, and is waited for: who takes part in the next checkpoint is
+    /// open until then.
+    pub(crate) fn changing_since(&self) -> Option<Timestamp> {
+        self.closing_since
+    }
+
+    /// Those who were told to end and have not done so take part in what begins from now on, as any task that runs.
+    pub(crate) fn wait_no_longer(&mut self) {
+        self.closing_since = None;
+    }
+
+    /// Whether a task is as far as this, in this attempt.
+    pub(crate) fn is_at_least(&self, task: TaskId, state: TaskState) -> bool {
+        let known = self.layout.place(task).and_then(|place| self.states.get(place));
+        known.is_some_and(|known| *known >= state)
     }
 
     /// Whether all have processed their last record.
     pub(crate) fn all_at_end(&self) -> bool {
         self.at_end == self.layout.len()
+    }
+
+    /// Whether somebody has processed its last record and was not told to end.
+    pub(crate) fn some_wait(&self) -> bool {
+        self.at_end > self.closing + self.finished()
+    }
+
+    fn finished(&self) -> usize {
+        self.finished.iter().map(|finished| *finished as usize).sum()
     }
 
     /// Whether checkpoints go on when tasks have finished, and so whether tasks wait for a last one.
@@ -103,9 +139,9 @@ impl Tasks {
 
     /// Who takes part in a checkpoint that begins now, or why there can be none.
     pub(crate) fn plan(&self, job: &JobPlan) -> Result<CheckpointPlan, FailureReason> {
-        let finished: u64 = self.finished.iter().copied().map(u64::from).sum();
+        let finished = self.finished();
         let all_run = self.running == self.layout.len();
-        let nobody_is_left = finished == self.layout.len() as u64;
+        let nobody_is_left = finished == self.layout.len();
         if !all_run || nobody_is_left || (finished > 0 && !self.after_tasks_finish) {
             return Err(FailureReason::NotAllRequiredTasksRunning);
         }

@@ -383,3 +383,37 @@ fn a_savepoint_commits_nothing_and_belongs_to_its_owner() {
     assert_eq!(effects, [Effect::Resolve { request: RequestId::new(42), outcome }]);
     assert_eq!(world.coordinator.latest_completed(), Some(id(1)));
 }
+
+#[test]
+fn a_request_for_which_the_queue_has_no_room_is_refused_and_counted() {
+    let mut world = World::new(&config());
+    let mut statistics = statistics::Statistics::new(&plan(), 10);
+    // One is in progress.
+    for request in 0..=1_001 {
+        let snapshot = SnapshotRequest::CHECKPOINT;
+        world.trigger(request, snapshot);
+        let effects: Vec<_> =
+            world.reports.drain(..).map(Effect::Report).chain(world.effects.drain(..)).collect();
+        statistics.after(Now::default(), &effects);
+    }
+    assert_eq!(*statistics.refused(), [(FailureReason::TooManyCheckpointRequests, 1)].into());
+    assert_eq!(statistics.counts().failed, 0, "Flink does not count it");
+}
+
+#[test]
+fn a_second_start_gives_nothing_up() {
+    let mut world = World::new(&config());
+    world
+        .start()
+        .trigger(1, SnapshotRequest::CHECKPOINT)
+        .locate()
+        .trigger(2, SnapshotRequest::CHECKPOINT)
+        .take();
+    world.start();
+    assert_eq!((world.take(), world.aborted()), (vec![], vec![]));
+    world.acknowledge_all(1);
+    assert!(matches!(world.effects[..], [Effect::Publish { .. }]));
+    world.publish();
+    let begun = world.take();
+    assert!(begun.iter().any(|effect| matches!(effect, Effect::Locate { .. })), "the second still waited");
+}

@@ -4,7 +4,7 @@
 use crate::coordinator::Coordinator;
 use crate::effect::{Effect, Ignored, Report};
 use crate::pending::{Pending, Phase};
-use crate::waiting::{Origin, Waiting};
+use crate::waiting::Waiting;
 use crate::{CheckpointType, Fault, SnapshotRequest};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -27,8 +27,9 @@ impl Coordinator {
         let plan = match plan {
             Ok(plan) => plan,
             Err(reason) => {
-                effects.push(Effect::Report(Report::Refused { reason }));
-                if let Origin::Person(_) = request.origin {
+                let person = request.origin.person();
+                effects.push(Effect::Report(Report::Refused { request: person, reason }));
+                if person.is_some() {
                     self.refuse(request.origin, reason, None, effects);
                 }
                 if let SnapshotRequest::Stop { .. } = request.snapshot {
@@ -42,7 +43,7 @@ impl Coordinator {
         let op = self.operation();
         let expires = now.monotonic.after(self.timeout);
         let kind = self.kind_of(&request.snapshot);
-        let person = if let Origin::Person(request) = request.origin { Some(request) } else { None };
+        let person = request.origin.person();
         let pending = Pending::new(kind, request.origin, now, expires, op, plan);
         self.shared.begin(checkpoint, kind);
         let finished = pending.finished(self.tasks.layout()).collect();
@@ -77,8 +78,10 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(checkpoint) = self.abandoned.remove(&op) {
-            if let Ok(location) = result {
-                self.discard(checkpoint, location, effects);
+            match result {
+                Ok(location) => self.discard(checkpoint, location, effects),
+                Err(Fault::Unknown { message }) if self.is_running() => self.fence(message, effects),
+                Err(_) => {}
             }
             return;
         }
@@ -88,6 +91,8 @@ impl Coordinator {
         };
         match result {
             Ok(location) => self.ask_coordinators(now, checkpoint, location, effects),
+            // Another coordinator holds the job, or it is unknown which ids it may use.
+            Err(Fault::Unknown { message }) => self.fence(message, effects),
             // Whether or not a place was made, nothing refers to it; a later recovery removes it as an orphan.
             Err(fault) => {
                 let cause = Some(fault.message().into());
@@ -186,7 +191,11 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) {
         who.push_str(fault.message());
-        self.abort(now, checkpoint, FailureReason::TriggerCheckpointFailure, None, Some(who), effects);
+        let reason = match fault {
+            Fault::Io { .. } => FailureReason::IoException,
+            Fault::Failed { .. } | Fault::Unknown { .. } => FailureReason::TriggerCheckpointFailure,
+        };
+        self.abort(now, checkpoint, reason, None, Some(who), effects);
     }
 
     /// Goes on with whoever is next, once nobody is waited for.

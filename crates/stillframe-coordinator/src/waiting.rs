@@ -20,6 +20,15 @@ pub(crate) enum Origin {
     Schedule,
 }
 
+impl Origin {
+    pub(crate) fn person(self) -> Option<RequestId> {
+        match self {
+            Self::Person(request) => Some(request),
+            Self::EndOfData | Self::Schedule => None,
+        }
+    }
+}
+
 impl Waiting {
     /// As it is queued. `forced` is whether savepoints go beside as many checkpoints as there may be.
     pub(crate) fn queued(self, forced: bool) -> Request<Self> {

@@ -20,7 +20,8 @@ pub enum FailureReason {
     MinimumTimeBetweenCheckpoints,
     /// A task that has to take part is not running.
     NotAllRequiredTasksRunning,
-    /// The storage could not prepare a place for it.
+    /// Something could not be read or written before any task heard of it: a place for it in the storage, or what a hook or
+    /// the coordinator of an operator needs.
     IoException,
     /// A snapshot cannot flow through an output that is only read when it is complete.
     BlockingOutputExist,
@@ -167,7 +168,7 @@ impl fmt::Display for FailureReason {
             Self::TooManyCheckpointRequests => "too many checkpoint requests are queued",
             Self::MinimumTimeBetweenCheckpoints => "the minimum pause between checkpoints is not over",
             Self::NotAllRequiredTasksRunning => "not all required tasks are running",
-            Self::IoException => "the storage could not prepare a place for the checkpoint",
+            Self::IoException => "something could not be read or written before it began",
             Self::BlockingOutputExist => "the job has outputs that are only read when they are complete",
             Self::CheckpointAsyncException => "a task could not write its state",
             Self::ChannelStateSharedStreamException => {

@@ -226,10 +226,12 @@ impl<T: Record> Attempt<'_, T> {
         tasks: BTreeMap<TaskId, mpsc::UnboundedSender<Control>>,
         notices: mpsc::UnboundedSender<Notice>,
     ) -> CoordinatorDriver {
+        let storage = self.storage.coordinator();
         CoordinatorDriver {
-            machine: Coordinator::new(self.plan.clone(), self.config, self.recovery.clone()),
+            machine: Coordinator::new(self.plan.clone(), self.config, self.recovery.clone())
+                .with_default_savepoint_location(storage.has_default_savepoint_location()),
             clock: self.clock,
-            storage: self.storage.coordinator(),
+            storage,
             storage_name: Arc::clone(&self.storage_name),
             offload: self.offload.clone(),
             cleaner: self.cleaner(),

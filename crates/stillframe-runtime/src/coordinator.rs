@@ -225,7 +225,7 @@ impl CoordinatorDriver {
             Report::Aborted(aborted) => JobEvent::Aborted(aborted),
             Report::Subsumed { checkpoint } => JobEvent::Subsumed { checkpoint: *checkpoint },
             Report::Skipped { reason } => JobEvent::Skipped { reason: *reason },
-            Report::Refused { reason } => JobEvent::Refused { reason: *reason },
+            Report::Refused { reason, .. } => JobEvent::Refused { reason: *reason },
         });
     }
 

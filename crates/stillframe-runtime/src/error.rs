@@ -20,6 +20,18 @@ impl TaskError {
         Self(text.into().into())
     }
 
+    /// Whether something could not be read or written, anywhere in the chain of causes.
+    pub(crate) fn is_io(&self) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&*self.0);
+        while let Some(error) = cause {
+            if error.is::<std::io::Error>() || error.is::<StorageError>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
         self.0
     }

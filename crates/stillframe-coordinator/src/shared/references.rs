@@ -48,6 +48,10 @@ impl References {
         core::mem::replace(self, Self::new(self.kind))
     }
 
+    pub(crate) fn may_build_on_earlier(&self) -> bool {
+        self.kind.may_build_on_earlier()
+    }
+
     pub(crate) fn contains(&self, file: &StateFile) -> bool {
         self.reused.contains(file) || self.written.contains_key(file)
     }

@@ -6,11 +6,13 @@ use super::history::History;
 use super::record::{Graph, Record, Slot, millis};
 use super::samples::Samples;
 use crate::{Aborted, Effect, Event, JobPlan, Report};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use stillframe_model::{
-    CheckpointId, CheckpointKind, FailureReason, Now, Pointer, SnapshotMetrics, TaskId, TaskSnapshot,
+    CheckpointId, CheckpointKind, FailureReason, Now, Pointer, RequestId, SnapshotMetrics, TaskId,
+    TaskSnapshot,
 };
 
 /// What became of a job's checkpoints, over all of its attempts in this process.
@@ -31,6 +33,9 @@ pub struct Statistics {
     completed: Costs,
     last_completed: Option<LastCompleted>,
     restored: Option<RestoredCheckpointStatistics>,
+    refused: BTreeMap<FailureReason, u64>,
+    /// What people asked for and has begun, and so cannot be refused any more.
+    begun: BTreeSet<RequestId>,
     /// The report of a subtask in the event that is being handled, until it is known what the coordinator makes of it.
     arrived: Option<Arrived>,
 }
@@ -68,6 +73,8 @@ impl Statistics {
             completed: Costs::default(),
             last_completed: None,
             restored: None,
+            refused: BTreeMap::new(),
+            begun: BTreeSet::new(),
             arrived: None,
         }
     }
@@ -78,6 +85,7 @@ impl Statistics {
             self.fail(now, checkpoint, FailureReason::JobFailoverRegion.to_string());
         }
         self.arrived = None;
+        self.begun.clear();
         self.graph = Arc::new(Graph::new(plan));
     }
 
@@ -118,6 +126,12 @@ impl Statistics {
         for effect in effects {
             match effect {
                 Effect::Report(report) => self.told(now, report),
+                Effect::Resolve { request, outcome } => {
+                    let has_begun = self.begun.remove(request);
+                    if let (Err(refused), false) = (outcome, has_begun) {
+                        self.refuse(refused.reason);
+                    }
+                }
                 // Of a checkpoint that the end of the job makes superfluous there is no other word.
                 Effect::Remove { checkpoint, .. } => self.history.discard(*checkpoint),
                 _ => {}
@@ -145,7 +159,8 @@ impl Statistics {
 
     fn told(&mut self, now: Now, report: &Report) {
         match report {
-            Report::Triggered { checkpoint, kind, finished, .. } => {
+            Report::Triggered { checkpoint, kind, request, finished } => {
+                self.begun.extend(request);
                 let graph = Arc::clone(&self.graph);
                 if self.history.begin(now, *checkpoint, *kind, graph, finished) {
                     self.counts.total += 1;
@@ -161,16 +176,22 @@ impl Statistics {
                 self.fail(now, *checkpoint, message);
             }
             Report::Subsumed { checkpoint } => self.history.discard(*checkpoint),
-            Report::Refused { .. } => {
+            Report::Refused { request, reason } => {
                 self.counts.total += 1;
                 self.counts.failed += 1;
+                // A person is told besides, and that is counted.
+                if request.is_none() {
+                    self.refuse(*reason);
+                }
             }
             // A periodic trigger that was not taken is no checkpoint that failed, as in Flink.
-            Report::Captured { .. }
-            | Report::Durable { .. }
-            | Report::Committed { .. }
-            | Report::Skipped { .. } => {}
+            Report::Skipped { reason } => self.refuse(*reason),
+            Report::Captured { .. } | Report::Durable { .. } | Report::Committed { .. } => {}
         }
+    }
+
+    fn refuse(&mut self, reason: FailureReason) {
+        *self.refused.entry(reason).or_default() += 1;
     }
 
     fn complete(&mut self, checkpoint: CheckpointId, pointer: &Pointer) {
@@ -208,6 +229,13 @@ impl Statistics {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// How often something was asked for, by a person or by the schedule, and did not begin, by the reason. Flink counts only
+    /// those whose turn had come, among the [failed](Counts::failed); there they are here too.
+    #[must_use]
+    pub fn refused(&self) -> &BTreeMap<FailureReason, u64> {
+        &self.refused
     }
 
     /// Everything but what each vertex and each subtask did. Sorts the last 10,000 values of each figure.

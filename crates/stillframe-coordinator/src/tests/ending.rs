@@ -21,6 +21,7 @@ fn at_the_end_of_data_one_more_checkpoint_lets_everybody_commit_and_close() {
     assert_eq!(notified(&effects).len(), 3);
     let closed = effects.iter().filter(|effect| matches!(effect, Effect::Close { .. })).count();
     assert_eq!(closed, 3);
+    assert_eq!(world.coordinator.next_deadline(), None, "nobody waits for another one");
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn nothing_is_begun_after_the_checkpoint_that_closes_the_job() {
 #[test]
 fn only_who_had_nothing_left_to_do_ends_behind_a_checkpoint() {
     let mut world = World::new(&config());
-    world.start().at(500).locate();
+    world.start().at(500).locate().handle(Event::EndOfData { task: TASKS[0] });
     world
         .acknowledge_with(1, TASKS[0], true)
         .acknowledge_with(1, TASKS[1], false)
@@ -143,4 +144,189 @@ fn a_publication_under_way_is_waited_for_at_the_end() {
     assert_eq!(notified(&world.take()), [], "the tasks are gone; their successors are restored from it");
     assert!(world.coordinator.is_done());
     assert_eq!(world.coordinator.latest_completed(), Some(id(1)));
+}
+
+#[test]
+fn a_task_that_was_told_to_end_and_does_not_holds_up_checkpoints_for_one_timeout() {
+    let mut config = config();
+    config.disable_checkpointing();
+    let mut world = World::new(&config);
+    world.trigger(1, SnapshotRequest::CHECKPOINT).locate().handle(Event::EndOfData { task: TASKS[0] });
+    world.now = Duration::from_secs(5);
+    world.acknowledge_with(1, TASKS[0], true).acknowledge(1, TASKS[1]).acknowledge(1, TASKS[2]).publish();
+    assert!(world.take().contains(&Effect::Close { task: TASKS[0] }));
+    assert_eq!(world.coordinator.next_deadline(), None, "nobody is held up");
+
+    world.trigger(2, SnapshotRequest::CHECKPOINT);
+    assert_eq!(world.take(), []);
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_secs(15))));
+    world.at(15_000);
+    assert!(matches!(world.effects[..], [Effect::Locate { .. }]), "{:?}", world.effects);
+    world.locate().acknowledge(2, TASKS[1]).acknowledge(2, TASKS[2]).take();
+    let status =
+        world.coordinator.status(Now { monotonic: Timestamp::from_origin(world.now), ..Now::default() });
+    let Stage::Tasks { missing, .. } = &status[0].stage else { panic!("{status:?}") };
+    assert_eq!(missing.iter().map(|straggler| straggler.task).collect::<Vec<_>>(), [TASKS[0]]);
+
+    let mut late = world.clone();
+    world.at(25_000);
+    assert_eq!(world.aborted(), [(2, FailureReason::CheckpointExpired)]);
+    assert!(world.take().iter().any(|effect| matches!(effect, Effect::FailJob { .. })), "and it counts");
+    late.handle(Event::Finished { task: TASKS[0] });
+    assert_eq!(late.aborted(), [(2, FailureReason::CheckpointDeclinedTaskClosing)]);
+}
+
+/// In at-least-once mode a task may have finished, as far as its state is concerned, before one that it gets records from.
+#[test]
+fn a_task_that_an_earlier_attempt_had_finished_ends_when_its_own_input_does() {
+    let mut world = World::restored(&config(), retaining(&[4], 5));
+    world.start().at(500).locate();
+    world
+        .acknowledge_with(5, TASKS[0], false)
+        .acknowledge_with(5, TASKS[1], true)
+        .acknowledge_with(5, TASKS[2], true);
+    world.publish();
+    let closed = |effects: &[Effect]| -> Vec<TaskId> {
+        let closed = effects.iter().filter_map(|effect| match effect {
+            Effect::Close { task } => Some(*task),
+            _ => None,
+        });
+        closed.collect()
+    };
+    assert_eq!(closed(&world.take()), [], "a source still emits");
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world.locate();
+    for task in TASKS {
+        world.acknowledge_with(6, task, true);
+    }
+    world.publish();
+    assert_eq!(closed(&world.take()), TASKS);
+}
+
+fn committed(world: &World) -> Vec<u64> {
+    let committed = world.reports.iter().filter_map(|report| match report {
+        Report::Committed { checkpoint } => Some(checkpoint.get()),
+        _ => None,
+    });
+    committed.collect()
+}
+
+#[test]
+fn who_ended_behind_an_earlier_checkpoint_is_not_waited_for_to_commit() {
+    let mut config = config();
+    config.set_max_concurrent_checkpoints(NonZeroU32::new(2).unwrap());
+    let commit = |checkpoint, task| {
+        let (checkpoint, attempt) = (id(checkpoint), Attempt::new(3));
+        Event::Committed { checkpoint, attempt, task }
+    };
+    for after_tasks_finish in [true, false] {
+        config.set_checkpoints_after_tasks_finish(after_tasks_finish);
+        let mut world = World::new(&config);
+        world.start().at(500).locate().at(1_500).locate();
+        if after_tasks_finish {
+            world.handle(Event::EndOfData { task: TASKS[0] });
+        }
+        for checkpoint in [1, 2] {
+            world.acknowledge_with(checkpoint, TASKS[0], true);
+            world.acknowledge(checkpoint, TASKS[1]).acknowledge(checkpoint, TASKS[2]);
+        }
+        world.publish();
+        if !after_tasks_finish {
+            // It ends without having let out what belongs to the second.
+            world.handle(Event::EndOfData { task: TASKS[0] });
+        }
+        world.publish();
+        for (task, checkpoint) in [(TASKS[0], 1), (TASKS[1], 2), (TASKS[2], 2)] {
+            world.handle(commit(checkpoint, task));
+        }
+        let expected: &[u64] = if after_tasks_finish { &[1, 2] } else { &[1] };
+        assert_eq!(committed(&world), expected, "{after_tasks_finish}");
+    }
+}
+
+#[test]
+fn where_everybody_has_ended_a_checkpoint_is_committed_at_once() {
+    let mut config = config();
+    config.set_max_concurrent_checkpoints(NonZeroU32::new(2).unwrap());
+    let mut world = World::new(&config);
+    world.start().at(500).locate().at(1_500).locate();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+        world.acknowledge_with(1, task, true).acknowledge_with(2, task, true);
+    }
+    world.publish().publish();
+    assert_eq!(committed(&world), [2], "and the first when they say so");
+}
+
+fn at_the_end(config: &CheckpointConfig) -> World {
+    let mut config = config.clone();
+    config.set_tolerable_checkpoint_failure_number(u32::MAX);
+    let mut world = World::new(&config);
+    world.start();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world
+}
+
+#[test]
+fn the_last_checkpoint_is_tried_again_when_no_periodic_one_comes_during_a_backlog() {
+    let mut config = config();
+    config.set_checkpoint_interval_during_backlog(Duration::ZERO).unwrap();
+    let mut world = World::new(config.set_tolerable_checkpoint_failure_number(u32::MAX));
+    world
+        .handle(Event::Backlog { source: VertexId::new(0), is_processing: true })
+        .start()
+        .at(500)
+        .complete(1);
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_millis(1_500))));
+    world.at(1_500);
+    assert!(world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })));
+}
+
+#[test]
+fn a_last_checkpoint_that_never_gets_its_turn_is_planned_again_and_no_other_one_behind_it() {
+    let mut config = config();
+    config.enable_unaligned_checkpoints().set_min_pause_between_checkpoints(Duration::from_secs(1));
+    let mut world = World::new(&config);
+    world.start().at(500).complete(1).trigger(1, SnapshotRequest::savepoint(None)).locate();
+    for task in TASKS {
+        world.handle(Event::EndOfData { task });
+    }
+    world.now = Duration::from_millis(600);
+    world.take();
+    world.handle(Event::StopPeriodic);
+    world.at(1_000).take();
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_millis(1_600))));
+    world
+        .at(1_400)
+        .trigger(2, SnapshotRequest::savepoint(None))
+        .locate()
+        .acknowledge_all(3)
+        .publish()
+        .at(1_600);
+    assert!(
+        world.take().iter().any(|effect| matches!(effect, Effect::Locate { .. })),
+        "the pause is not for what tasks wait for"
+    );
+    assert_eq!(
+        world.coordinator.next_deadline(),
+        Some(Timestamp::from_origin(Duration::from_millis(11_600))),
+        "periodic checkpoints have not begun again"
+    );
+}
+
+#[test]
+fn the_last_checkpoint_is_not_tried_again_while_another_one_will_come() {
+    let mut world = at_the_end(&config());
+    let op = world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None });
+    world.handle(Event::Located { op, result: Err(Fault::Failed { message: "no space".to_string() }) });
+    assert_eq!(world.coordinator.next_deadline(), Some(Timestamp::from_origin(Duration::from_millis(500))));
 }

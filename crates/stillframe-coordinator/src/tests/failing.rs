@@ -140,3 +140,93 @@ fn messages_of_another_attempt_do_not_count() {
         [Effect::Ignored(Ignored::Duplicate(id(1))), Effect::Ignored(Ignored::UnknownTask(task(5, 5)))]
     );
 }
+
+fn locate(world: &mut World) -> OpId {
+    world.op(|effect| if let Effect::Locate { op, .. } = effect { Some(*op) } else { None })
+}
+
+#[test]
+fn a_coordinator_that_was_fenced_when_a_checkpoint_begins_stops() {
+    let fault = || Fault::Unknown { message: "another coordinator holds the job".to_string() };
+    let mut world = World::new(&config());
+    world.start().trigger(8, SnapshotRequest::CHECKPOINT);
+    let op = locate(&mut world);
+    let mut given_up = world.clone();
+    world.handle(Event::Located { op, result: Err(fault()) });
+    let fenced = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::FailJob { reason: FailureReason::OutcomeUnknown, .. }))
+    };
+    assert!(fenced(&world.take()));
+    assert!(world.coordinator.is_done());
+
+    given_up.handle(Event::StopPeriodic).take();
+    let mut ended = given_up.clone();
+    given_up.handle(Event::Located { op, result: Err(fault()) });
+    assert!(fenced(&given_up.take()), "whatever became of the checkpoint meanwhile");
+    ended.handle(Event::Failover).handle(Event::Located { op, result: Err(fault()) });
+    assert_eq!(
+        (ended.take(), ended.coordinator.is_done()),
+        (vec![], true),
+        "who has ended does nothing more"
+    );
+}
+
+#[test]
+fn what_could_not_be_read_or_written_counts_also_for_hooks_and_coordinators() {
+    let message = || "disk full".to_string();
+    for (fault, reason) in [
+        (Fault::Io { message: message() }, FailureReason::IoException),
+        (Fault::Failed { message: message() }, FailureReason::TriggerCheckpointFailure),
+    ] {
+        let mut plan = plan();
+        plan.vertices[0].has_coordinator = true;
+        plan.hooks = vec![Name::new("audit").unwrap()];
+        for asks_hook in [false, true] {
+            let mut world = World::deploying(plan.clone(), &config(), fresh());
+            for task in TASKS {
+                world.handle(Event::Running { task });
+            }
+            world.start().at(500).locate();
+            let op = world.op(|effect| match effect {
+                Effect::SnapshotCoordinator { op, .. } => Some(*op),
+                _ => None,
+            });
+            let result = if asks_hook { Ok(bytes::Bytes::new()) } else { Err(fault.clone()) };
+            world.handle(Event::CoordinatorSnapshot { op, result });
+            if asks_hook {
+                let op = world.op(|effect| match effect {
+                    Effect::TriggerHook { op, .. } => Some(*op),
+                    _ => None,
+                });
+                world.handle(Event::HookTriggered { op, result: Err(fault.clone()) });
+            }
+            assert_eq!(world.aborted(), [(1, reason)]);
+            let fails = world.take().iter().any(|effect| matches!(effect, Effect::FailJob { .. }));
+            assert_eq!(fails, reason.counts_toward_tolerance(), "{reason:?}");
+        }
+    }
+}
+
+#[test]
+fn only_who_takes_part_declines_and_what_became_of_a_commit_is_not_for_a_task_to_say() {
+    let decline = |task, reason| {
+        let (checkpoint, attempt) = (id(1), Attempt::new(3));
+        Event::Declined { checkpoint, attempt, task, reason }
+    };
+    let mut world = World::new(&config());
+    world.handle(Event::EndOfData { task: TASKS[0] }).handle(Event::Finished { task: TASKS[0] });
+    world.start().at(500).locate().take();
+    for stranger in [TASKS[0], task(5, 5)] {
+        world.handle(decline(stranger, FailureReason::CheckpointDeclined));
+        assert_eq!(world.take(), [Effect::Ignored(Ignored::UnknownTask(stranger))]);
+    }
+    world.handle(decline(TASKS[1], FailureReason::OutcomeUnknown));
+    assert_eq!(world.aborted(), [(1, FailureReason::CheckpointDeclined)]);
+    let mut failed = world.take().into_iter().filter_map(|effect| match effect {
+        Effect::FailJob { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(failed.next(), Some(FailureReason::CheckpointDeclined));
+}

@@ -361,3 +361,19 @@ fn removals_hold_up_the_next_checkpoint_as_much_as_any_others() {
     world.handle(Event::Discarded { op: first });
     assert!(matches!(world.take()[..], [Effect::Locate { .. }]));
 }
+
+#[test]
+fn savepoints_and_full_checkpoints_in_progress_hold_up_no_removal() {
+    let mut config = config();
+    config.set_max_concurrent_checkpoints(NonZeroU32::new(3).unwrap());
+    let full = SnapshotRequest::Checkpoint { checkpoint_type: CheckpointType::Full };
+    for (beside, is_held_up) in [(full, false), (SnapshotRequest::CHECKPOINT, true)] {
+        let mut world = World::new(&config);
+        world.start().at(500).locate().acknowledge_all_as(1, incremental([(shared("a"), Written)])).publish();
+        world.trigger(1, SnapshotRequest::savepoint(None)).locate();
+        world.at(1_500).locate().trigger(2, beside).locate().take();
+        world.acknowledge_all(3).publish();
+        let expected = if is_held_up { vec![] } else { vec![(1, vec![shared("a")])] };
+        assert_eq!(released(&world.take()), expected);
+    }
+}

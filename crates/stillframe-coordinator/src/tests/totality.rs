@@ -104,6 +104,7 @@ fn outcome() -> impl Strategy<Value = Result<(), Fault>> {
     prop_oneof![
         12 => Just(Ok(())),
         1 => Just(Err(Fault::Failed { message: fault("no") })),
+        1 => Just(Err(Fault::Io { message: fault("disk full") })),
         1 => Just(Err(Fault::Unknown { message: fault("?") })),
     ]
 }
@@ -263,6 +264,7 @@ fn recovery() -> impl Strategy<Value = Recovery> {
         3 => Just(vec![]),
         1 => Just(vec![RetainedState::owned(id(2), []), RetainedState::owned(id(1), [])]),
         1 => Just(vec![RetainedState::left(id(3), [])]),
+        1 => Just(vec![RetainedState::left(id(3), []), RetainedState::owned(id(3), [])]),
         1 => Just(vec![RetainedState::owned(id(u64::MAX), [])]),
     ];
     let next = select(vec![0, 1, 1, 1, u64::MAX - 1, u64::MAX]);

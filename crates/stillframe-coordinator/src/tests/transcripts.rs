@@ -91,8 +91,11 @@ transcripts! {
     levels
     pausing
     publishing
+    queueing
+    restoring
     retaining
     savepoints
+    sharing
     stopping
     subsuming
     timing_out

@@ -101,13 +101,45 @@ fn a_checkpoint_that_is_complete_takes_no_more_reports() {
 fn every_refusal_counts_as_one_that_failed() {
     let mut job = begun();
     let reason = FailureReason::NotAllRequiredTasksRunning;
-    let resolved =
-        Effect::Resolve { request: RequestId::new(1), outcome: Err(Refused { reason, cause: None }) };
-    job.event(&Event::Tick, &[Effect::Report(Report::Refused { reason }), resolved]);
+    let request = RequestId::new(1);
+    let resolved = Effect::Resolve { request, outcome: Err(Refused { reason, cause: None }) };
+    job.event(&Event::Tick, &[Effect::Report(Report::Refused { request: Some(request), reason }), resolved]);
     job.report(Report::Skipped { reason: FailureReason::MinimumTimeBetweenCheckpoints });
     let expected = Counts { restored: 0, total: 2, in_progress: 1, completed: 0, failed: 1 };
     assert_eq!(job.statistics.counts(), expected);
     assert_eq!(job.statistics.snapshot().latest.failed, None, "nobody knows its id");
+}
+
+#[test]
+fn what_did_not_begin_is_counted_once_by_its_reason_whoever_asked_for_it() {
+    use FailureReason::{
+        CheckpointExpired, MinimumTimeBetweenCheckpoints, NotAllRequiredTasksRunning,
+        TooManyCheckpointRequests,
+    };
+    let mut job = begun();
+    let refused = |request, reason| Effect::Resolve {
+        request: RequestId::new(request),
+        outcome: Err(Refused { reason, cause: None }),
+    };
+    let reason = NotAllRequiredTasksRunning;
+    job.report(Report::Refused { request: None, reason });
+    let report = Effect::Report(Report::Refused { request: Some(RequestId::new(1)), reason });
+    job.event(&Event::Tick, &[report, refused(1, reason)]);
+    job.report(Report::Skipped { reason: MinimumTimeBetweenCheckpoints });
+    job.event(&Event::Tick, &[refused(2, TooManyCheckpointRequests)]);
+    let (checkpoint, finished) = (id(2), vec![]);
+    job.report(Report::Triggered {
+        checkpoint,
+        kind: CHECKPOINT,
+        request: Some(RequestId::new(3)),
+        finished,
+    });
+    job.fail(2, "late").event(&Event::Tick, &[refused(3, CheckpointExpired)]);
+    let expected =
+        [(TooManyCheckpointRequests, 1), (MinimumTimeBetweenCheckpoints, 1), (NotAllRequiredTasksRunning, 2)];
+    assert_eq!(*job.statistics.refused(), expected.into(), "what began and failed is no refusal");
+    let expected = Counts { restored: 0, total: 4, in_progress: 1, completed: 0, failed: 3 };
+    assert_eq!(job.statistics.counts(), expected, "as Flink counts");
 }
 
 #[test]

@@ -112,6 +112,31 @@ impl Transcript {
         }
     }
 
+    /// Why what did not begin did not: what a person was denied and was never triggered, and what was merely due.
+    fn refused(&self) -> BTreeMap<FailureReason, u64> {
+        let begun: BTreeSet<_> = self
+            .reports()
+            .filter_map(|(_, report)| match report {
+                Report::Triggered { request, .. } => *request,
+                _ => None,
+            })
+            .collect();
+        let mut refused = BTreeMap::new();
+        for effect in self.0.iter().flat_map(|(_, _, effects)| effects) {
+            let reason = match effect {
+                Effect::Resolve { request, outcome: Err(denied) } if !begun.contains(request) => {
+                    denied.reason
+                }
+                Effect::Report(Report::Skipped { reason } | Report::Refused { request: None, reason }) => {
+                    *reason
+                }
+                _ => continue,
+            };
+            *refused.entry(reason).or_default() += 1;
+        }
+        refused
+    }
+
     /// What the details of a checkpoint must add up to: the first report of each task, whether it came in time or behind
     /// the failure of the checkpoint.
     fn figures(&self, number: u64) -> Option<Figures> {
@@ -294,6 +319,7 @@ impl World {
     fn check(&self) {
         let transcript = &self.transcript;
         assert_eq!(self.remembering.counts(), transcript.counts());
+        assert_eq!(*self.remembering.refused(), transcript.refused());
         let triggered: Vec<u64> = transcript.triggered().into_keys().collect();
         let snapshot = self.remembering.snapshot();
         let history = |statistics: &Statistics| -> Vec<u64> {

@@ -135,7 +135,7 @@ fn take(job: &mut Observed, kinds: &mut BTreeMap<u64, CheckpointKind>, step: &st
     match step {
         "refuse" => {
             let reason = FailureReason::NotAllRequiredTasksRunning;
-            job.report(Report::Refused { reason });
+            job.report(Report::Refused { request: None, reason });
             return;
         }
         "discard" => {

@@ -114,10 +114,32 @@ pub(crate) fn locked<R>(
 }
 
 fn outcome<R>(call: &Call, answer: Result<TaskResult<R>, Unanswered>) -> Result<R, Fault> {
-    let message = match answer {
+    Err(match answer {
         Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(unanswered) => unanswered.error(call, ErrorKind::Other).to_string(),
-    };
-    Err(Fault::Failed { message })
+        Ok(Err(error)) if error.is_io() => Fault::Io { message: error.to_string() },
+        Ok(Err(error)) => Fault::Failed { message: error.to_string() },
+        Err(unanswered) => Fault::Failed { message: unanswered.error(call, ErrorKind::Other).to_string() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JobFailure, TaskError};
+    use std::io;
+    use stillframe_storage::StorageError;
+
+    #[test]
+    fn an_error_of_input_or_output_is_found_anywhere_among_the_causes() {
+        let disk = || io::Error::other("disk full");
+        let call = Call::new("trigger", "a hook");
+        let is_io = |error: TaskError| matches!(outcome::<()>(&call, Ok(Err(error))), Err(Fault::Io { .. }));
+        let storage = || StorageError::new(ErrorKind::Unavailable, "read", "a file");
+        assert!(is_io(disk().into()));
+        assert!(is_io(storage().into()));
+        assert!(is_io(storage().with_source(disk()).into()));
+        assert!(is_io(JobFailure::Storage(storage()).into()), "behind another error");
+        assert!(!is_io("x".parse::<u32>().expect_err("no number").into()));
+        assert!(!is_io(TaskError::message("disk full")), "a text says nothing of what it is about");
+    }
 }

@@ -157,7 +157,7 @@ impl CoordinatorStorage for Shelf {
     }
 
     fn has_default_savepoint_location(&self) -> bool {
-        false
+        true
     }
 
     async fn claim(&self) -> Result<Claim, StorageError> {

@@ -140,8 +140,14 @@ async fn a_storage_that_keeps_no_savepoints_refuses_and_the_job_goes_on() {
     let (job, events) = rig.job(&config, memory());
     let handle = job.start();
     rig.processed(20).await;
+    let error = handle
+        .trigger_savepoint(None, SavepointFormat::Canonical)
+        .await
+        .expect_err("there is no place for it");
+    assert!(error.to_string().contains("names a directory for savepoints"), "{error}");
+    let target = Some("/savepoints".into());
     let error =
-        handle.trigger_savepoint(None, SavepointFormat::Canonical).await.expect_err("memory keeps none");
+        handle.trigger_savepoint(target, SavepointFormat::Canonical).await.expect_err("memory keeps none");
     assert!(error.to_string().contains("FileSystemCheckpointStorage"), "{error}");
     rig.open();
     handle.wait().await.expect("it was one request");

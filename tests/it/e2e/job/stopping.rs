@@ -141,7 +141,7 @@ async fn a_job_goes_on_if_the_savepoint_cannot_even_begin() {
     let (job, events) = rig.job(&on_request(), memory());
     let handle = job.start();
     rig.processed(20).await;
-    let refused = handle.stop_with_savepoint(None, SavepointFormat::Native, true).await;
+    let refused = handle.stop_with_savepoint(Some("/savepoints".into()), SavepointFormat::Native, true).await;
     let error = refused.expect_err("memory keeps none");
     assert!(error.to_string().contains("FileSystemCheckpointStorage"), "{error}");
     rig.allow(30);

@@ -119,7 +119,9 @@ impl Model {
     /// Everything that somebody needs or may turn out to need.
     fn kept(&self) -> Files {
         let mut kept = self.needed();
-        kept.extend(self.begun.values().flat_map(|begun| begun.available.union(&begun.written)).cloned());
+        kept.extend(self.begun.values().flat_map(|begun| begun.written.iter()).cloned());
+        let builds = self.begun.values().filter(|begun| begun.kind.may_build_on_earlier());
+        kept.extend(builds.flat_map(|begun| begun.available.iter()).cloned());
         kept.extend(if self.is_left() { claimed() } else { Files::new() });
         kept
     }

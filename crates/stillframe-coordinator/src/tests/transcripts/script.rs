@@ -20,13 +20,15 @@ const ATTEMPT: u32 = 3;
 
 impl Script {
     /// `small` are two sources and a sum behind both; `large` are two sources with a coordinator, two maps each behind one
-    /// of them, a sink with a coordinator behind both, and a hook.
+    /// of them, a sink with a coordinator behind both, and a hook. `from=4,5` are checkpoints of its own, `their=7` is a
+    /// snapshot of another job in the files `theirs/a` and `theirs/b`.
     pub(super) fn new(job: &str) -> Self {
         let mut words = job.split_whitespace();
         let plan = plan(words.next().expect("small or large"));
         let mut config = CheckpointConfig::default();
-        let mut found = vec![];
-        let mut runs = true;
+        let mut found: Vec<RetainedState> = vec![];
+        let (mut theirs, mut mode) = (None, RecoveryClaimMode::NoClaim);
+        let (mut runs, mut keeps_savepoints) = (true, true);
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             let number = || NonZeroU32::new(value.parse().unwrap()).unwrap();
@@ -47,7 +49,20 @@ impl Script {
                     other => panic!("keep={other}"),
                 }),
                 "from" => {
-                    found = value.split(',').map(|id| id.parse().unwrap()).collect();
+                    let ids = value.split(',').map(number_of);
+                    found.extend(ids.map(|id| RetainedState::owned(id, [])));
+                    &mut config
+                }
+                "their" => {
+                    theirs = Some(number_of(value));
+                    &mut config
+                }
+                "mode" => {
+                    mode = claim_mode(value);
+                    &mut config
+                }
+                "no-savepoint-directory" => {
+                    keeps_savepoints = false;
                     &mut config
                 }
                 "deploying" => {
@@ -57,9 +72,15 @@ impl Script {
                 other => panic!("`{other}` is no setting"),
             };
         }
-        let next = found.iter().max().map_or(1, |newest| newest + 1);
+        let their_files = ["theirs/a", "theirs/b"].map(file);
+        found.extend(theirs.map(|id| match mode {
+            RecoveryClaimMode::Claim => RetainedState::owned(id, their_files),
+            RecoveryClaimMode::NoClaim | RecoveryClaimMode::Legacy => RetainedState::left(id, their_files),
+        }));
+        let recovery = plan_recovery(found, BTreeSet::new(), CheckpointId::FIRST, mode);
         let effective = config.resolve(&GraphDescription::default()).unwrap().effective;
-        let coordinator = Coordinator::new(plan.clone(), &effective, retaining(&found, next));
+        let coordinator = Coordinator::new(plan.clone(), &effective, recovery)
+            .with_default_savepoint_location(keeps_savepoints);
         let (now, operations) = (Duration::ZERO, BTreeMap::new());
         let mut script = Self { coordinator, plan, now, requests: 0, operations };
         if runs {
@@ -106,6 +127,15 @@ impl Script {
     fn events(&mut self, words: &[&str]) -> Vec<Event> {
         let ask = |snapshot| vec![Event::Trigger { request: RequestId::new(self.requests + 1), snapshot }];
         let (target, format) = (None, SavepointFormat::Canonical);
+        if let [how_many, "checkpoints"] = *words {
+            let requests = self.requests + 1..=self.requests + how_many.parse::<u64>().unwrap();
+            self.requests = *requests.end();
+            let ask = |request| Event::Trigger {
+                request: RequestId::new(request),
+                snapshot: SnapshotRequest::CHECKPOINT,
+            };
+            return requests.map(ask).collect();
+        }
         let events = match *words {
             ["at", time] => {
                 self.now = duration(time);
@@ -121,6 +151,9 @@ impl Script {
                 ask(SnapshotRequest::Checkpoint { checkpoint_type: CheckpointType::Full })
             }
             ["savepoint"] => ask(SnapshotRequest::Savepoint { target, format }),
+            ["savepoint", "in", there] => {
+                ask(SnapshotRequest::Savepoint { target: Some(there.to_string()), format })
+            }
             ["savepoint", "native"] => {
                 ask(SnapshotRequest::Savepoint { target, format: SavepointFormat::Native })
             }
@@ -134,7 +167,7 @@ impl Script {
             ["ack", id, tasks, ref how @ ..] => {
                 let attempt =
                     Attempt::new(if how.contains(&"before-the-restart") { ATTEMPT - 1 } else { ATTEMPT });
-                let (checkpoint, snapshot) = (number(id), snapshot(how));
+                let (checkpoint, snapshot) = (number_of(id), snapshot(how));
                 let metrics = SnapshotMetrics::default();
                 self.each(tasks, |task| Event::Acknowledged {
                     checkpoint,
@@ -147,18 +180,18 @@ impl Script {
             ["decline", id, tasks, reason, ref how @ ..] => {
                 let attempt =
                     Attempt::new(if how.contains(&"before-the-restart") { ATTEMPT - 1 } else { ATTEMPT });
-                let (checkpoint, reason) = (number(id), self::reason(reason));
+                let (checkpoint, reason) = (number_of(id), self::reason(reason));
                 self.each(tasks, |task| Event::Declined { checkpoint, attempt, task, reason })
             }
             ["progress", id, tasks, ref how @ ..] => {
-                let (checkpoint, attempt, progress) = (number(id), Attempt::new(ATTEMPT), progress(how));
+                let (checkpoint, attempt, progress) = (number_of(id), Attempt::new(ATTEMPT), progress(how));
                 self.each(tasks, |task| Event::Progressed { checkpoint, attempt, task, progress })
             }
             ["commit", id, tasks] => {
-                let (checkpoint, attempt) = (number(id), Attempt::new(ATTEMPT));
+                let (checkpoint, attempt) = (number_of(id), Attempt::new(ATTEMPT));
                 self.each(tasks, |task| Event::Committed { checkpoint, attempt, task })
             }
-            [how @ ("done" | "failed" | "unknown"), ref what @ ..] => vec![self.answer(how, what)],
+            [how @ ("done" | "failed" | "broken" | "unknown"), ref what @ ..] => vec![self.answer(how, what)],
             _ => panic!("`{}` is no event", words.join(" ")),
         };
         self.requests += u64::from(matches!(events[..], [Event::Trigger { .. }]));
@@ -171,6 +204,7 @@ impl Script {
         let message = "disk full".to_string();
         let fault = match how {
             "failed" => Some(Fault::Failed { message }),
+            "broken" => Some(Fault::Io { message }),
             "unknown" => Some(Fault::Unknown { message: "no answer".to_string() }),
             _ => None,
         };
@@ -233,7 +267,7 @@ fn plan(name: &str) -> JobPlan {
     JobPlan { job: JobId::from_bytes([7; 16]), attempt: Attempt::new(ATTEMPT), vertices, hooks }
 }
 
-fn number(text: &str) -> CheckpointId {
+fn number_of(text: &str) -> CheckpointId {
     id(text.parse().unwrap())
 }
 
@@ -257,7 +291,34 @@ fn job_status(name: &str) -> JobStatus {
     all.into_iter().find(|status| status.to_string().eq_ignore_ascii_case(name)).expect("a status")
 }
 
+fn claim_mode(name: &str) -> RecoveryClaimMode {
+    match name {
+        "claim" => RecoveryClaimMode::Claim,
+        "no-claim" => RecoveryClaimMode::NoClaim,
+        "legacy" => RecoveryClaimMode::Legacy,
+        other => panic!("mode={other}"),
+    }
+}
+
+/// `a` is in the job's own directory of shared files, `theirs/a` in another job's.
+fn file(name: &str) -> StateFile {
+    match name.split_once('/') {
+        Some((_, name)) => sharing::foreign(name),
+        None => sharing::shared(name),
+    }
+}
+
+/// `writes=a,b` are files that the task wrote, `keeps=c` one that an earlier checkpoint has.
+fn files(how: &[&str]) -> Vec<(StateFile, PartOrigin)> {
+    let named = |what: &str, origin| {
+        let names = how.iter().filter_map(|word| word.strip_prefix(what)).flat_map(|names| names.split(','));
+        names.map(|name| (file(name), origin)).collect::<Vec<_>>()
+    };
+    [named("writes=", PartOrigin::Written), named("keeps=", PartOrigin::Placeholder)].concat()
+}
+
 fn snapshot(how: &[&str]) -> TaskSnapshot {
+    let incremental = sharing::incremental(files(how));
     let union = OperatorHandle {
         name: Name::new("offsets").unwrap(),
         redistribution: Redistribution::Union,
@@ -267,6 +328,7 @@ fn snapshot(how: &[&str]) -> TaskSnapshot {
     TaskSnapshot {
         operator: if how.contains(&"union") { vec![union] } else { vec![] },
         finished: how.contains(&"at-end"),
+        keyed: incremental.keyed.filter(|_| !files(how).is_empty()),
         ..TaskSnapshot::default()
     }
 }

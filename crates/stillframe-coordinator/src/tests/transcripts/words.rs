@@ -90,7 +90,11 @@ fn line(plan: &JobPlan, effect: &Effect) -> Line {
             ("storage", None, what)
         }
         Effect::Discard { checkpoint, .. } => ("storage", None, format!("discard {checkpoint}")),
-        Effect::Remove { checkpoint, .. } => ("storage", None, format!("remove {checkpoint}")),
+        Effect::Remove { checkpoint, shared, .. } => {
+            let files: Vec<_> = shared.iter().map(named).collect();
+            let with = if files.is_empty() { String::new() } else { format!(" with {}", files.join(" ")) };
+            ("storage", None, format!("remove {checkpoint}{with}"))
+        }
         Effect::Conclude { status, dropped, .. } => {
             ("storage", None, format!("conclude: {status}{}", dropping(dropped)))
         }
@@ -143,7 +147,14 @@ fn reported(task: &impl Fn(TaskId) -> String, report: &Report) -> String {
         }
         Report::Subsumed { checkpoint } => format!("{checkpoint} is not retained any more"),
         Report::Skipped { reason } => format!("a periodic one is skipped, {reason}"),
-        Report::Refused { reason } => format!("a checkpoint does not begin, {reason}"),
+        Report::Refused { reason, .. } => format!("a checkpoint does not begin, {reason}"),
+    }
+}
+
+fn named(file: &StateFile) -> String {
+    match &file.directory {
+        StateDirectory::Foreign(place) => format!("{place}/{}", file.name),
+        _ => file.name.to_string(),
     }
 }
 

@@ -113,6 +113,7 @@ impl Machine {
             match reply {
                 Reply::Done | Reply::Nothing => Ok(value),
                 Reply::Failed => Err(Fault::Failed { message: "refused".to_owned() }),
+                Reply::Io => Err(Fault::Io { message: "disk full".to_owned() }),
                 Reply::Unknown => Err(Fault::Unknown { message: "no answer".to_owned() }),
             }
         }
@@ -226,7 +227,7 @@ fn reported(report: &Report) -> Told {
         Report::Aborted(aborted) => Told::Aborted(aborted.checkpoint.get(), aborted.reason, aborted.by),
         Report::Subsumed { checkpoint } => Told::Subsumed(checkpoint.get()),
         Report::Skipped { reason } => Told::Skipped(*reason),
-        Report::Refused { reason } => Told::NotBegun(*reason),
+        Report::Refused { reason, .. } => Told::NotBegun(*reason),
     }
 }
 

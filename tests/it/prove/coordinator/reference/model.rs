@@ -6,8 +6,9 @@
 //!   after the other; what is being published cannot be given up.
 //! - What became due while a periodic request waits is not queued beside it.
 //! - Beginning anew with periodic checkpoints gives nothing up.
-//! - A task that was told to end is waited for before the next checkpoint begins.
-//! - When all tasks are at the end of their data, the coordinator asks for a last checkpoint itself.
+//! - A task that was told to end is waited for before the next checkpoint begins, for a timeout at most.
+//! - When all tasks are at the end of their data, the coordinator asks for a last checkpoint itself, until there is one.
+//! - No checkpoint begins beside the savepoint with which the job is to stop, and periodic ones begin if it fails.
 
 mod ending;
 mod life;
@@ -115,6 +116,8 @@ pub(super) struct Model {
     stopping: Option<bool>,
     /// Savepoints that exist and behind which the job is to stop: for which request, and which.
     stops: Vec<(u64, u64)>,
+    /// When somebody was told last to end, while it is worth waiting for those who were.
+    closing_since: Option<u64>,
     ending: Ending,
 }
 
@@ -151,6 +154,7 @@ impl Model {
             last_success: None,
             stopping: None,
             stops: vec![],
+            closing_since: None,
             ending: Ending::Running,
         }
     }
@@ -185,6 +189,8 @@ impl Model {
                 self.ignore(Ignored::Stopped);
             }
             Step::Pass(_) => self.expire(),
+            Step::Start(_) if !self.stops.is_empty() => {}
+            Step::Start(_) if self.stopping.is_some() => self.stopping = Some(true),
             Step::Start(after) => self.start(after),
             Step::Stop => {
                 self.stopping = None;
@@ -239,12 +245,14 @@ impl Model {
             self.delete(checkpoint, Told::Remove(checkpoint));
         }
         self.trigger_next();
+        self.retry_last();
     }
 
     /// What anybody can see.
     pub(super) fn visible(&self) -> Visible {
         let expires = |pending: &Pending| pending.can_be_given_up().then_some(pending.triggered + TIMEOUT);
-        let next = self.pending.values().filter_map(expires).chain(self.due).min();
+        let closing = self.closing_since.filter(|_| !self.queue.is_empty()).map(|since| since + TIMEOUT);
+        let next = self.pending.values().filter_map(expires).chain(self.due).chain(closing).min();
         let pending = self.pending.iter().map(|(&checkpoint, pending)| {
             let left = expires(pending).map(|at| at.saturating_sub(self.now));
             (checkpoint, pending.kind, left, pending.waits())
@@ -300,6 +308,11 @@ impl Pending {
 
     pub(super) fn missing(&self) -> Vec<TaskId> {
         self.parts.iter().filter(|(_, part)| part.is_none()).map(|(task, _)| *task).collect()
+    }
+
+    /// Whether tasks hear of it when it is complete.
+    fn is_told(&self) -> bool {
+        !self.kind.is_savepoint() || self.kind.is_synchronous()
     }
 
     fn participants(&self) -> Vec<TaskId> {

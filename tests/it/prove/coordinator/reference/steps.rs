@@ -77,7 +77,8 @@ pub(super) fn next(model: &Model) -> BoxedStrategy<Step> {
         let reply = prop_oneof![
             60 => Just(Reply::Done),
             6 => Just(Reply::Nothing),
-            5 => Just(Reply::Failed),
+            4 => Just(Reply::Failed),
+            3 => Just(Reply::Io),
             1 => Just(Reply::Unknown),
         ];
         ways.push((14, (select(open), reply).prop_map(|(op, reply)| Step::Answer(op, reply)).boxed()));
@@ -97,6 +98,7 @@ pub(super) fn next(model: &Model) -> BoxedStrategy<Step> {
             let is_at_end = tasks.get(&task).is_some_and(|state| *state >= Task::AtEnd);
             let part = match how {
                 0 => Part::Union,
+                1 => Part::AtEnd,
                 _ if is_at_end => Part::AtEnd,
                 _ => Part::Plain,
             };
@@ -165,6 +167,7 @@ fn anything(model: &Model) -> impl Strategy<Value = Step> + use<> {
         FailureReason::CheckpointDeclinedTaskNotReady,
         FailureReason::CheckpointDeclinedOnCancellationBarrier,
         FailureReason::IoException,
+        FailureReason::OutcomeUnknown,
     ];
     (checkpoint, is_current, select(tasks), 0_u8..8, select(reasons)).prop_map(
         |(checkpoint, is_current, task, what, reason)| match what {

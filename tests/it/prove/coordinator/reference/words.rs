@@ -83,6 +83,8 @@ pub(super) enum Reply {
     /// As `Done`, and a hook has nothing to be kept.
     Nothing,
     Failed,
+    /// As `Failed`, with an error of input or output among the causes.
+    Io,
     Unknown,
 }
 

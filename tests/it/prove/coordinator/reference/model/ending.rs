@@ -12,6 +12,9 @@ impl Model {
         match state {
             // It will not acknowledge what it has not acknowledged.
             Task::Finished => {
+                if self.tasks.values().all(|task| *task != Task::Closing) {
+                    self.closing_since = None;
+                }
                 let waits =
                     self.pending.iter().filter(|(_, pending)| pending.parts.get(&task) == Some(&None));
                 let waits: Vec<_> = waits.map(|(id, _)| *id).collect();
@@ -34,13 +37,20 @@ impl Model {
         for task in tasks {
             if let Some(known) = self.tasks.get_mut(&task).filter(|known| **known < Task::Closing) {
                 *known = Task::Closing;
+                self.closing_since = Some(self.now);
                 self.tell(Told::Close(task));
             }
         }
     }
 
-    /// The job goes on as before.
+    /// The job goes on as before, unless it is to stop with another savepoint.
     pub(super) fn stop_failed(&mut self) {
+        let is_stop = |request: &Request| matches!(request.snapshot, SnapshotRequest::Stop { .. });
+        if self.queue.iter().any(is_stop)
+            || self.pending.values().any(|pending| pending.kind.is_synchronous())
+        {
+            return;
+        }
         if self.stopping.take() == Some(true) && self.is_running() {
             self.start(self.settings.min_pause);
         }

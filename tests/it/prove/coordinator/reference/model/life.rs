@@ -54,8 +54,14 @@ impl Model {
     }
 
     pub(super) fn decline(&mut self, checkpoint: u64, task: TaskId, reason: FailureReason) {
+        // That is nothing that a task could know.
+        let is_ours = reason == FailureReason::OutcomeUnknown;
+        let reason = if is_ours { FailureReason::CheckpointDeclined } else { reason };
         match self.pending.get(&checkpoint) {
-            Some(pending) if pending.can_be_given_up() => self.abort(checkpoint, reason, Some(task)),
+            Some(pending) if pending.can_be_given_up() && pending.parts.contains_key(&task) => {
+                self.abort(checkpoint, reason, Some(task));
+            }
+            Some(pending) if pending.can_be_given_up() => self.ignore(Ignored::UnknownTask(task)),
             _ => self.ignore(not_pending(&self.expired, checkpoint)),
         }
     }
@@ -83,7 +89,6 @@ impl Model {
         if pending.kind.is_synchronous() {
             self.stop_failed();
         }
-        self.retry_last(pending.triggered);
         if self.is_running() {
             let latest = self.retained.last().copied();
             for task in pending.participants() {
@@ -150,17 +155,16 @@ impl Model {
 
     /// What tasks are told of goes one after the other, other savepoints beside it.
     pub(super) fn publish(&mut self) {
-        let is_told = |kind: CheckpointKind| !kind.is_savepoint() || kind.is_synchronous();
-        let is_busy = |pending: &Pending| !pending.can_be_given_up() && is_told(pending.kind);
+        let is_busy = |pending: &Pending| !pending.can_be_given_up() && pending.is_told();
         let mut is_free = !self.pending.values().any(is_busy);
         let ready: Vec<_> = self
             .pending
             .iter()
             .filter(|(_, pending)| pending.phase == Phase::Ready)
-            .map(|(id, pending)| (*id, pending.kind))
+            .map(|(id, pending)| (*id, pending.kind, pending.is_told()))
             .collect();
-        for (checkpoint, kind) in ready {
-            if is_told(kind) && !std::mem::take(&mut is_free) {
+        for (checkpoint, kind, is_told) in ready {
+            if is_told && !std::mem::take(&mut is_free) {
                 continue;
             }
             let dropped = if kind.is_savepoint() { vec![] } else { self.too_many_with_one_more() };
@@ -188,7 +192,9 @@ impl Model {
         let Some(Phase::Publishing(dropped)) = phase else { return self.ignore_answer() };
         match reply {
             Reply::Done | Reply::Nothing => self.complete(checkpoint, &dropped),
-            Reply::Failed => self.abort(checkpoint, FailureReason::FinalizeCheckpointFailure, None),
+            Reply::Failed | Reply::Io => {
+                self.abort(checkpoint, FailureReason::FinalizeCheckpointFailure, None)
+            }
             Reply::Unknown => self.fence(),
         }
     }
@@ -241,12 +247,21 @@ impl Model {
         for vertex in self.settings.graph.coordinators() {
             self.tell(Told::NotifyCoordinatorComplete(vertex, checkpoint));
         }
-        self.uncommitted.insert(checkpoint, participants.iter().copied().collect());
+        // Who ended behind an earlier checkpoint let everything out with that one.
+        let is_done = |task: &TaskId| self.settings.after_tasks_finish && self.tasks[task] >= Task::Closing;
+        let commit: BTreeSet<_> = participants.iter().copied().filter(|task| !is_done(task)).collect();
+        if commit.is_empty() {
+            self.tell(Told::Committed(checkpoint));
+        } else {
+            self.uncommitted.insert(checkpoint, commit);
+        }
         if self.uncommitted.len() > REMEMBERED {
             self.uncommitted.pop_first();
         }
         let ends = |task: &TaskId| {
-            let is_at_end = pending.parts.get(task) == Some(&Some(Part::AtEnd));
+            // What an earlier attempt had finished may still get records.
+            let said_so = self.tasks.get(task).is_some_and(|state| *state >= Task::AtEnd);
+            let is_at_end = said_so && pending.parts.get(task) == Some(&Some(Part::AtEnd));
             pending.kind.is_synchronous() || (self.settings.after_tasks_finish && is_at_end)
         };
         let end: Vec<_> = participants.iter().copied().filter(ends).collect();

@@ -4,7 +4,7 @@ use super::*;
 use stillframe::coordinator::CheckpointType;
 use stillframe::model::{PostCheckpointAction, SavepointKind};
 
-/// How long after it began a failed last checkpoint is tried again, where no periodic one follows; in milliseconds.
+/// How long after it was given up a last checkpoint is tried again, where no other one will come; in milliseconds.
 const RETRY: u64 = 1_000;
 
 impl Model {
@@ -101,19 +101,23 @@ impl Model {
     }
 
     pub(super) fn trigger_next(&mut self) {
+        self.closing_since = self.closing_since.filter(|since| since + TIMEOUT > self.now);
         while self.is_running() {
             if let Some(due) = self.due.filter(|due| *due <= self.now) {
-                self.due = self.settings.interval(!self.backlog.is_empty()).map(|interval| due + interval);
-                let is_periodic = self.settings.interval.is_some();
-                let origin = if is_periodic { Origin::Schedule } else { Origin::EndOfData };
+                let interval = self.settings.interval(!self.backlog.is_empty()).filter(|_| self.is_started);
+                self.due = interval.map(|interval| due + interval);
+                let origin = if self.is_started { Origin::Schedule } else { Origin::EndOfData };
                 if !self.is_waiting(origin) {
                     self.submit(origin, SnapshotRequest::CHECKPOINT);
                 }
             }
-            let is_triggering = self.pending.values().any(Pending::is_triggering)
-                || self.tasks.values().any(|task| *task == Task::Closing);
+            let is_triggering =
+                self.pending.values().any(Pending::is_triggering) || self.closing_since.is_some();
             let most = self.settings.max_concurrent as usize;
             let Some(first) = self.queue.first() else { return };
+            if !first.is_savepoint() && self.pending.values().any(|pending| pending.kind.is_synchronous()) {
+                return;
+            }
             let is_forced = first.is_savepoint() && !self.settings.is_unaligned;
             if is_triggering || self.cleaning.len() > most || (self.pending.len() >= most && !is_forced) {
                 return;
@@ -194,6 +198,8 @@ impl Model {
         if self.orphans.remove(&checkpoint) {
             if is_made {
                 self.delete(checkpoint, Told::Discard(checkpoint));
+            } else if reply == Reply::Unknown && self.is_running() {
+                self.fence();
             }
             return;
         }
@@ -201,6 +207,9 @@ impl Model {
         else {
             return self.ignore_answer();
         };
+        if reply == Reply::Unknown {
+            return self.fence();
+        }
         if !is_made {
             // There is no place that could be removed.
             self.abort(checkpoint, FailureReason::IoException, None);
@@ -223,7 +232,7 @@ impl Model {
         }
         match reply {
             Reply::Done | Reply::Nothing => self.begin_next(checkpoint),
-            _ => self.abort(checkpoint, FailureReason::TriggerCheckpointFailure, None),
+            _ => self.abort(checkpoint, not_triggered(reply), None),
         }
     }
 
@@ -239,7 +248,7 @@ impl Model {
                 self.begin_next(checkpoint);
             }
             Reply::Nothing => self.begin_next(checkpoint),
-            _ => self.abort(checkpoint, FailureReason::TriggerCheckpointFailure, None),
+            _ => self.abort(checkpoint, not_triggered(reply), None),
         }
     }
 
@@ -264,13 +273,27 @@ impl Model {
         }
     }
 
-    /// At the end of all data a last checkpoint is tried until one succeeds.
-    pub(super) fn retry_last(&mut self, triggered: u64) {
+    /// At the end of all data a last checkpoint is tried until one succeeds, as long as somebody waits for it.
+    pub(super) fn retry_last(&mut self) {
         let all_at_end = self.tasks.values().all(|task| *task >= Task::AtEnd);
-        let is_wanted = self.is_running() && self.settings.after_tasks_finish && all_at_end;
-        if is_wanted && self.settings.interval.is_none() && self.due.is_none() {
-            self.due = Some(triggered + RETRY);
+        let is_wanted = all_at_end && self.tasks.values().any(|task| *task == Task::AtEnd);
+        let will_come = self.due.is_some()
+            || self
+                .queue
+                .iter()
+                .any(|request| !matches!(request.snapshot, SnapshotRequest::Savepoint { .. }))
+            || self.pending.values().any(Pending::is_told);
+        if self.is_running() && self.settings.after_tasks_finish && is_wanted && !will_come {
+            self.due = Some(self.now + RETRY);
         }
+    }
+}
+
+/// Section 4.12: an error of input or output somewhere among the causes is a reason of its own.
+fn not_triggered(reply: Reply) -> FailureReason {
+    match reply {
+        Reply::Io => FailureReason::IoException,
+        _ => FailureReason::TriggerCheckpointFailure,
     }
 }
 
