@@ -199,7 +199,7 @@ fn settings_that_are_for_every_storage_are_no_unknown_options() {
 }
 
 #[test]
-fn an_error_that_shows_a_secret_is_withheld() {
+fn hardening_4_3_3_an_error_that_shows_a_secret_is_withheld() {
     let error = registry().build(&in_room().with("key", text("env:WRONG"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     let shown = format!("{error} {error:?}");
@@ -234,7 +234,7 @@ fn a_kind_is_registered_once_under_a_name_of_its_own() {
 }
 
 #[test]
-fn texts_are_in_no_debug_output() {
+fn hardening_4_3_3_texts_are_in_no_debug_output() {
     let descriptor = CustomDescriptor::try_from(in_room()).unwrap();
     let storage = kind("shelf").build(&descriptor).unwrap();
     for shown in [format!("{descriptor:?}"), format!("{storage:?}"), format!("{:?}", registry())] {
