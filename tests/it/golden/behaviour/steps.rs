@@ -156,7 +156,8 @@ impl Stage<'_> {
         }
         let job = self.running()?;
         let mut held = job.switch.held.subscribe();
-        let hold = job.switch.hold();
+        // A savepoint may be asked for meanwhile, which would wait for what the checkpoint prepares, and not for its state.
+        let hold = job.switch.hold_in_storage();
         let handle = job.handle();
         let answer = tokio::spawn(async move { handle.trigger_checkpoint().await });
         self.pending = Some(Pending { hold, answer });
@@ -171,16 +172,15 @@ impl Stage<'_> {
 
     async fn end_by(&mut self, op: &str, step: &Value) -> Step {
         let job = self.running()?;
-        let handle = job.handle();
         let mut stop = None;
         match op {
-            "cancel" => handle.cancel(),
+            "cancel" => job.handle().cancel(),
             "fail" => job.switch.fail(),
             "finish" => job.switch.end(),
             _ => {
                 let under = step.get("savepoint_under").map(|under| under.as_str().ok_or(under));
                 let under = under.transpose().map_err(|under| vec![format!("{under} is not understood")])?;
-                let target = Some(self.target(under));
+                let (handle, target) = (job.handle(), Some(self.target(under)));
                 // Beside what is pending: it answers when the tasks have ended, which they cannot while state is held.
                 stop = Some(tokio::spawn(async move {
                     handle.stop_with_savepoint(target, SavepointFormat::Canonical, false).await
