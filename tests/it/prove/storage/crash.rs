@@ -175,7 +175,7 @@ fn nothing_that_was_reported_is_lost_wherever_the_power_goes() {
     };
     explore(script::everything, &empty, &plain, size().pick(2, 1));
     explore(script::everything, &populated, &backwards, size().pick(2, 1));
-    explore(script::everything, &empty, &late, size().pick(4, 1));
+    explore(script::everything, &empty, &late, size().pick(50, 2));
     explore(script::large, &empty, &plain, size().pick(50, 5));
     found.wrong.iter().take(20).for_each(|wrong| println!("{wrong}"));
     let Found { cuts, states, nested, wrong, .. } = &found;
