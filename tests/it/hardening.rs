@@ -1,12 +1,21 @@
 //! Lines of the hardening checklist that concern more than one crate. The others are tested beside the code, under names
 //! that begin with `hardening_` and the number of the line.
 
-use std::collections::BTreeSet;
+mod crafted;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use stillframe::builtin_storages;
-use stillframe::model::{OptionValue, Pointer, StorageDescriptor};
+use std::time::Duration;
+use stillframe::coordinator::statistics::CheckpointOutcome;
+use stillframe::coordinator::{Completed, Event, Report};
+use stillframe::model::{
+    CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, JobId, KeyGroupRange, KeyedHandle,
+    KeyedState, Name, OpId, OperatorState, OptionValue, Pointer, StateDirectory, StateFile, StateHandle,
+    StorageDescriptor, TaskSnapshot, UnixMillis,
+};
+use stillframe::{builtin_storages, metadata};
 
 const CANARY: &str = "canary7f3a";
 
@@ -24,6 +33,33 @@ fn crates() -> Vec<(String, String)> {
     let entries = fs::read_dir(root().join("crates")).expect("the crates");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
     names.map(|name| (name.clone(), manifest(&format!("crates/{name}/Cargo.toml")))).collect()
+}
+
+/// The names of what a crate of ours is built from, its own parts among them; more with more features.
+fn tree(of: &str, features: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "-p", of];
+    let arguments = arguments.iter().chain(features);
+    let output =
+        Command::new(cargo).args(arguments).current_dir(root()).output().expect("cargo can be started");
+    assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8_lossy(&output.stdout);
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// Nothing that is read is compressed, so that no few bytes can turn into many: there is nothing that could unpack them.
+#[test]
+fn hardening_4_1_5_nothing_that_reads_checkpoints_can_decompress() {
+    let readers = ["metadata", "state", "storage", "storage-directory", "storage-fs", "storage-memory"];
+    for reader in readers.map(|reader| format!("stillframe-{reader}")) {
+        let tree = tree(&reader, &["--all-features"]);
+        assert!(tree.contains("bytes"), "the tree of {reader} was not read: {tree:?}");
+        let is_compressor = |name: &&String| {
+            let stems = ["flate", "zlib", "zstd", "lz4", "lzma", "xz", "snap", "brotli", "bzip", "deflate"];
+            stems.iter().any(|stem| name.contains(stem) && !name.starts_with("stillframe"))
+        };
+        assert_eq!(tree.iter().find(is_compressor), None, "{reader}");
+    }
 }
 
 /// The local storage is a driver of our own: those of others follow symbolic links and sync nothing.
@@ -51,6 +87,56 @@ fn hardening_4_3_2_no_address_shows_password_or_query() {
     }
     for text in shown {
         assert!(!text.contains(CANARY), "{text}");
+    }
+}
+
+/// Nor does anything that is made of an address: what observers and statistics are told, what stands in metadata, and why
+/// it is refused.
+#[test]
+fn hardening_4_3_2_no_event_figure_or_metadata_shows_password_or_query() {
+    let address = format!("s3://somebody:{CANARY}@bucket/checkpoints?X-Amz-Signature={CANARY}");
+    let pointer = Pointer::new(address.as_str());
+    let checkpoint = CheckpointId::FIRST;
+    let completed = Report::Completed(Completed {
+        checkpoint,
+        kind: CheckpointKind::Checkpoint,
+        pointer: pointer.clone(),
+        triggered_at: UnixMillis(0),
+        duration: Duration::ZERO,
+        state_size: 0,
+        checkpointed_size: 0,
+    });
+    let answered = Event::Published { op: OpId::new(0), result: Ok(pointer.clone()) };
+    let figures = CheckpointOutcome::Completed { external_path: pointer, discarded: false };
+
+    let elsewhere = |address: &str| {
+        let directory = StateDirectory::Foreign(address.into());
+        let file = StateFile { directory, name: Name::new("x").expect("a name") };
+        let handle = StateHandle::File(FileHandle { file, len: 1, crc: Crc32c(0) });
+        let range = KeyGroupRange { start: 0, end: 0 };
+        let keyed = Some(KeyedHandle { range, state: KeyedState::Full(handle) });
+        let subtasks = vec![TaskSnapshot { keyed, ..TaskSnapshot::default() }];
+        let operator = OperatorState { max_parallelism: 1, subtasks, coordinator: None };
+        CheckpointMetadata {
+            job: JobId::from_bytes([1; 16]),
+            checkpoint,
+            kind: CheckpointKind::Checkpoint,
+            triggered_at: UnixMillis(0),
+            operators: BTreeMap::from([(Name::new("o").expect("a name"), operator)]),
+            hooks: BTreeMap::new(),
+        }
+    };
+    let metadata = elsewhere(&address);
+    let refused = metadata::encode(&elsewhere(&format!("{address}\0"))).expect_err("it has a NUL character");
+    let shown = [
+        format!("{completed:?}"),
+        format!("{answered:?}"),
+        format!("{figures:?}"),
+        format!("{metadata:?}"),
+        format!("{refused} {refused:?}"),
+    ];
+    for text in shown {
+        assert!(text.contains("bucket") && !text.contains(CANARY), "{text}");
     }
 }
 
@@ -94,15 +180,8 @@ fn hardening_4_5_2_bincode_is_pinned_and_in_one_crate() {
 #[test]
 fn hardening_4_5_3_the_core_has_few_dependencies() {
     for core in ["stillframe-coordinator", "stillframe-metadata", "stillframe-task"] {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let arguments =
-            ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "-p", core];
-        let output =
-            Command::new(cargo).args(arguments).current_dir(root()).output().expect("cargo can be started");
-        assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
-        let tree = String::from_utf8_lossy(&output.stdout);
-        let names = tree.lines().filter_map(|line| line.split(' ').next());
-        let others: BTreeSet<_> = names.filter(|name| !name.starts_with("stillframe")).collect();
+        let names = tree(core, &[]);
+        let others: BTreeSet<_> = names.iter().filter(|name| !name.starts_with("stillframe")).collect();
         assert!((1..=15).contains(&others.len()), "{core}: {others:?}");
     }
 }
@@ -126,4 +205,26 @@ fn hardening_4_5_5_sums_that_do_not_fit_are_noticed_in_a_release() {
     let release = manifest.split_once("[profile.release]").map(|(_, rest)| rest).expect("the profile");
     let release = release.split("\n[").next().unwrap_or_default();
     assert!(release.contains("overflow-checks = true"), "{release}");
+}
+
+/// What is promised is what is built with, everywhere.
+#[test]
+fn hardening_4_5_6_the_compiler_that_is_promised_is_the_one_that_is_pinned() {
+    let quoted_after = |text: &str, key: &str| {
+        let line =
+            text.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("no {key}: {text}"));
+        line.split('"').nth(1).map(str::to_owned).unwrap_or_else(|| panic!("no value: {line}"))
+    };
+    let pinned = quoted_after(&manifest("rust-toolchain.toml"), "channel");
+    for promised in ["Cargo.toml", "tests/fuzz/Cargo.toml"] {
+        let version = quoted_after(&manifest(promised), "rust-version");
+        assert!(
+            pinned == version || pinned.starts_with(&format!("{version}.")),
+            "{promised}: {version}, {pinned}"
+        );
+        assert!(manifest("README.md").contains(&format!("Rust {version}")), "the README promises another");
+    }
+    for (name, manifest) in crates() {
+        assert!(manifest.contains("rust-version.workspace = true"), "{name}");
+    }
 }

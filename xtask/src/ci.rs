@@ -114,7 +114,7 @@ pub(crate) fn run(console: &mut Console, workspace: &Workspace) -> Result<bool, 
     Ok(!done.iter().any(|done| matches!(done.outcome, Outcome::Failed(_))))
 }
 
-/// What a person reads who was away: what failed, what was not looked at, how much was tested.
+/// What a person reads who was away: what failed, what the proofs found, what was not looked at, how much was tested.
 fn summary(done: &[Done], tally: &Tally) -> Vec<String> {
     let mut lines = vec![String::new(), "== summary".to_owned()];
     let [mut ok, mut failed, mut skipped] = [0_u32; 3];
@@ -138,6 +138,11 @@ fn summary(done: &[Done], tally: &Tally) -> Vec<String> {
         );
     }
     lines.push(String::new());
+    if !tally.proofs.is_empty() {
+        lines.push("proofs:".to_owned());
+        lines.extend(tally.proofs.iter().map(|proof| format!("  {proof}")));
+        lines.push(String::new());
+    }
     lines.extend(tally.skips.iter().cloned());
     lines.push(format!("skips: {}", tally.skips.len()));
     lines.push(format!("steps: {ok} ok, {failed} failed, {skipped} skipped"));
@@ -161,6 +166,16 @@ mod tests {
         for step in steps {
             assert!(step.remedy.contains(' ') && !step.remedy.ends_with('.'), "{}", step.name);
         }
+    }
+
+    #[test]
+    fn the_summary_has_a_line_for_each_proof() {
+        let mut tally = Tally::default();
+        let proofs = ["recovery: 40 cases, 0 violations, 0 skipped, 1.2 s; seed 7", "storage/crash: 9 cases"];
+        tally.proofs.extend(proofs.map(str::to_owned));
+        let lines = summary(&[], &tally);
+        let at = lines.iter().position(|line| line == "proofs:").expect("a part about proofs");
+        assert_eq!(lines[at + 1..at + 3], proofs.map(|proof| format!("  {proof}")));
     }
 
     #[test]

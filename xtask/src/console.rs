@@ -72,6 +72,12 @@ impl Console {
         self.say(&line);
     }
 
+    /// Says what a proof found, now and once more in the summary.
+    pub(crate) fn report(&mut self, line: String) {
+        self.say(&line);
+        self.tally.proofs.push(line);
+    }
+
     /// Says something.
     pub(crate) fn say(&mut self, line: &str) {
         // That nobody listens any more is no reason to stop half-way; the exit status still tells.

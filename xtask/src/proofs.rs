@@ -34,9 +34,7 @@ pub(crate) fn prove(
     }
     let selected = if name == "all" { known } else { vec![name.to_owned()] };
     let evidence = run(console, workspace, &selected, size, seed)?;
-    for row in &evidence.rows {
-        console.say(&line(row));
-    }
+    tell(console, &evidence.rows);
     for complaint in &evidence.complaints {
         console.say(complaint);
     }
@@ -54,9 +52,7 @@ pub(crate) fn check(console: &mut Console, workspace: &Workspace) -> Result<Outc
         return Ok(Outcome::Skipped("there are none yet".into()));
     }
     let evidence = run(console, workspace, &known, Size::Ci, None)?;
-    for row in &evidence.rows {
-        console.say(&line(row));
-    }
+    tell(console, &evidence.rows);
     let complaints = evidence.complaints;
     Ok(if complaints.is_empty() { Outcome::Ok } else { Outcome::Failed(complaints.join("; ")) })
 }
@@ -158,7 +154,14 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-/// A report as a line.
+/// One line for each report, which `ci` repeats at its end.
+fn tell(console: &mut Console, rows: &[Value]) {
+    for row in rows {
+        console.report(line(row));
+    }
+}
+
+/// A report as a line, however many its detail has.
 fn line(row: &Value) -> String {
     let number = |field: &str| row[field].as_u64().unwrap_or_default();
     let mut line = format!(
@@ -170,6 +173,7 @@ fn line(row: &Value) -> String {
         row["seconds"].as_f64().unwrap_or_default(),
     );
     if let Some(detail) = row["detail"].as_str().filter(|detail| !detail.is_empty()) {
+        let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
         line = format!("{line}; {detail}");
     }
     line
@@ -184,6 +188,15 @@ mod tests {
     fn a_report_becomes_a_line() {
         let row = json!({"name": "recovery", "cases": 40, "violations": 0, "skipped": 2, "seconds": 1.25, "detail": "seed 7"});
         assert_eq!(line(&row), "recovery: 40 cases, 0 violations, 2 skipped, 1.2 s; seed 7");
+    }
+
+    #[test]
+    fn every_report_has_one_line_that_the_summary_can_repeat() {
+        let mut console = Console::unseen();
+        let row = |name| json!({"name": name, "cases": 3, "violations": 1, "skipped": 0, "seconds": 0.5, "detail": "seed 7\n\tfirst"});
+        tell(&mut console, &[row("recovery"), row("storage/crash")]);
+        let rest = "3 cases, 1 violations, 0 skipped, 0.5 s; seed 7 first";
+        assert_eq!(console.tally.proofs, [format!("recovery: {rest}"), format!("storage/crash: {rest}")]);
     }
 
     #[test]

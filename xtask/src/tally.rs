@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) ignored: u64,
     /// Every line that began with `SKIPPED:`, in order.
     pub(crate) skips: Vec<String>,
+    /// A line for every report of a proof, in order.
+    pub(crate) proofs: Vec<String>,
     in_successes: bool,
 }
 

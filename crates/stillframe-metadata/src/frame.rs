@@ -131,12 +131,13 @@ pub fn open_body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Err(truncated((HEADER_LEN + TRAILER_LEN) as u64));
     };
-    let [magic @ .., k0, k1, v0, v1, f0, f1, f2, f3, l0, l1, l2, l3, l4, l5, l6, l7, c0, c1, c2, c3] = header;
+    let [summed @ .., c0, c1, c2, c3] = header;
+    let [magic @ .., k0, k1, v0, v1, f0, f1, f2, f3, l0, l1, l2, l3, l4, l5, l6, l7] = summed;
     if *magic != MAGIC {
         return Err(FormatError::BadMagic);
     }
     let expected = Crc32c(u32::from_le_bytes([*c0, *c1, *c2, *c3]));
-    let found = Crc32c::of(&header[..HEADER_LEN - 4]);
+    let found = Crc32c::of(summed);
     if found != expected {
         return Err(FormatError::Checksum { part: "header", expected, found });
     }
@@ -156,10 +157,10 @@ pub fn open_body(kind: RecordKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
     if len > MAX_BODY {
         return Err(FormatError::TooLarge { found: len, limit: MAX_BODY });
     }
-    let end = HEADER_LEN as u64 + len + TRAILER_LEN as u64;
+    let end = len.saturating_add((HEADER_LEN + TRAILER_LEN) as u64);
     let found = bytes.len() as u64;
-    if found > end {
-        return Err(FormatError::TrailingBytes { found: found - end, expected: end });
+    if let Some(more) = found.checked_sub(end).filter(|more| *more > 0) {
+        return Err(FormatError::TrailingBytes { found: more, expected: end });
     }
     let Some((body, trailer)) = rest.split_last_chunk::<TRAILER_LEN>() else { return Err(truncated(end)) };
     if body.len() as u64 != len {

@@ -9,6 +9,8 @@
 //! This crate is the only user of `bincode` in the workspace (`docs/decisions/0006`).
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// What is read here may be anybody's bytes, so that no number in it may lead to a panic or to another number.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic))]
 
 extern crate alloc;
 

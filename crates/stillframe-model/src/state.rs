@@ -1,6 +1,6 @@
 //! Where state is: what a task hands to the coordinator when it acknowledges, and gets back when it is restored.
 
-use crate::{Crc32c, Name};
+use crate::{Crc32c, Name, Redacted};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -49,7 +49,7 @@ pub struct StateFile {
 }
 
 /// A directory with state, as seen from the checkpoint that refers to it. All but the last move with the job's directory.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateDirectory {
     /// The checkpoint's own: the file belongs to it alone, and goes when it goes.
     Exclusive,
@@ -59,6 +59,18 @@ pub enum StateDirectory {
     TaskOwned,
     /// Another job's, at this address, from which this job was restored.
     Foreign(Arc<str>),
+}
+
+impl fmt::Debug for StateDirectory {
+    /// Without what may be a secret in the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exclusive => f.write_str("Exclusive"),
+            Self::Shared => f.write_str("Shared"),
+            Self::TaskOwned => f.write_str("TaskOwned"),
+            Self::Foreign(address) => f.debug_tuple("Foreign").field(&Redacted::new(address)).finish(),
+        }
+    }
 }
 
 /// A file with one state in it, and what must be in it.

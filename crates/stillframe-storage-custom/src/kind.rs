@@ -9,6 +9,8 @@ use stillframe_storage::{CheckpointStorage, ErrorKind, StorageError, StorageRegi
 
 type Factory = Arc<dyn Fn(&CustomOptions) -> Result<Plugin, StorageError> + Send + Sync>;
 
+type Describe = Arc<dyn Fn(&str) -> Result<CustomDescriptor, StorageError> + Send + Sync>;
+
 /// How custom storages of a kind are built. Every process that uses the storage registers the same kinds.
 ///
 /// The version is that of the options and of what is on the medium. A process refuses a descriptor whose version it does not
@@ -20,6 +22,7 @@ pub struct CustomKind {
     factory: Factory,
     policy: GuardPolicy,
     environment: fn(&str) -> Option<String>,
+    schemes: Vec<(String, Describe)>,
 }
 
 impl CustomKind {
@@ -36,6 +39,7 @@ impl CustomKind {
             factory: Arc::new(factory),
             policy: GuardPolicy::default(),
             environment: |name| std::env::var(name).ok(),
+            schemes: Vec::new(),
         }
     }
 
@@ -43,6 +47,18 @@ impl CustomKind {
     #[must_use]
     pub fn with_policy(self, policy: GuardPolicy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// The same, which also builds the storage at an address with this scheme: `describe` reads the address and says what the
+    /// storage is otherwise described by. The empty scheme is that of a plain path.
+    #[must_use]
+    pub fn with_scheme(
+        mut self,
+        scheme: impl Into<String>,
+        describe: impl Fn(&str) -> Result<CustomDescriptor, StorageError> + Send + Sync + 'static,
+    ) -> Self {
+        self.schemes.push((scheme.into(), Arc::new(describe)));
+        self
     }
 
     #[cfg(test)]
@@ -53,8 +69,8 @@ impl CustomKind {
     /// Adds the kind to a registry, which builds it from then on.
     ///
     /// # Errors
-    /// `InvalidOption` for a kind that a [`CustomDescriptor`] cannot have, and for no versions; `AlreadyExists` for a kind that the
-    /// registry knows.
+    /// `InvalidOption` for a kind that a [`CustomDescriptor`] cannot have, for no versions, and for a scheme that no address can
+    /// have; `AlreadyExists` for a kind or a scheme that the registry knows. Nothing is added then.
     pub fn register(self, registry: &mut StorageRegistry) -> Result<(), StorageError> {
         check_kind(&self.kind)?;
         if self.versions.is_empty() || *self.versions.start() == 0 {
@@ -66,10 +82,32 @@ impl CustomKind {
             return Err(StorageError::new(ErrorKind::AlreadyExists, "register custom storage", self.kind)
                 .with_detail("the registry knows this kind; use another"));
         }
+        for (scheme, _) in &self.schemes {
+            self.check_scheme(scheme, registry)?;
+        }
+        for (scheme, describe) in &self.schemes {
+            let (kind, describe) = (self.clone(), Arc::clone(describe));
+            registry.register_scheme([scheme.as_str()], move |address| {
+                Ok(Arc::new(kind.build(&describe(address)?)?) as Arc<dyn CheckpointStorage>)
+            });
+        }
         registry.register_versions(self.kind.clone(), self.versions.clone(), move |descriptor| {
             let storage = self.build(&CustomDescriptor::try_from(descriptor.clone())?)?;
             Ok(Arc::new(storage) as Arc<dyn CheckpointStorage>)
         });
+        Ok(())
+    }
+
+    fn check_scheme(&self, scheme: &str, registry: &StorageRegistry) -> Result<(), StorageError> {
+        if StorageRegistry::scheme_of(&format!("{scheme}:")) != scheme {
+            return Err(invalid(&self.kind).with_detail(format!(
+                "the scheme {scheme:?} is not allowed, allowed: letters, digits, +, - and ., of which the first is a letter"
+            )));
+        }
+        if registry.schemes().any(|known| known == scheme) {
+            return Err(StorageError::new(ErrorKind::AlreadyExists, "register custom storage", &self.kind)
+                .with_detail(format!("the registry knows the scheme {scheme:?}; use another")));
+        }
         Ok(())
     }
 

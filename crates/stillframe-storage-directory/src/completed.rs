@@ -5,7 +5,7 @@ use crate::seam::BlobStores;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
-use stillframe_model::{Name, Pointer, StateDirectory, StateFile, StateHandle};
+use stillframe_model::{Name, Pointer, Redacted, StateDirectory, StateFile, StateHandle};
 use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StateReader, StorageError};
 
 /// The largest metadata that is published or read, in bytes: 256 MiB.
@@ -39,7 +39,7 @@ impl DirectoryLocation {
             StateDirectory::Foreign(address) => Err(StorageError::new(
                 ErrorKind::InvalidPointer,
                 "read state from",
-                format!("{address}/{}", file.name),
+                format!("{}/{}", Redacted::new(address), file.name),
             )
             .with_detail(
                 "this job was never told to read from there; if the checkpoint is another job's, take a savepoint of that \

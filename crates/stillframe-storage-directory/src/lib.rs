@@ -12,7 +12,10 @@
 //! <directory>/<job id>/shared/shared-<N>-<unique>     what later checkpoints may share
 //! <directory>/<job id>/taskowned/owned-<unique>       what tasks look after themselves
 //! <target>/savepoint-<job id>-<unique>/…              the same for a savepoint, wherever the user wants it
+//! <target>/savepoint-<job id>-<unique>/_disposed      says that the rest of it can go
 //! ```
+//!
+//! An export is a savepoint that was copied together from a checkpoint and what it shares.
 //!
 //! Architecture invariant: nothing here knows what kind of medium it is on. It opens no file, reads no clock
 //! and draws no random number of its own. Only `layout.rs` formats and parses names.

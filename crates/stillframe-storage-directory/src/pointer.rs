@@ -7,7 +7,7 @@ use crate::register::Retained;
 use crate::register::store::RegisterStore;
 use crate::seam::BlobStores;
 use std::sync::Arc;
-use stillframe_model::Pointer;
+use stillframe_model::{Pointer, Redacted};
 use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StorageError};
 
 /// The place that a pointer names, whatever is there.
@@ -43,7 +43,7 @@ pub(crate) async fn resolve(
 }
 
 fn refused(kind: ErrorKind, pointer: &Pointer, detail: &str) -> StorageError {
-    StorageError::new(kind, "resolve pointer", format!("\"{pointer}\"")).with_detail(detail)
+    StorageError::new(kind, "resolve pointer", Redacted::new(pointer.as_str()).quote()).with_detail(detail)
 }
 
 /// The directory that the text means: itself, or the one that holds the `_metadata` it names.

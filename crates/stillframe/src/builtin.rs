@@ -1,6 +1,7 @@
 use stillframe_storage::StorageRegistry;
 
-/// A registry of the storages that this build contains, to which others can be added.
+/// A registry of the storages that this build contains, to which others can be added. With the feature `fs` it knows addresses
+/// too: `file:/path`, and plain paths.
 #[must_use]
 pub fn builtin_storages() -> StorageRegistry {
     #[cfg_attr(
@@ -25,5 +26,40 @@ pub fn builtin_storages() -> StorageRegistry {
             descriptor,
         )?))
     });
+    #[cfg(feature = "fs")]
+    registry.register_scheme(["file", ""], |address| {
+        Ok(std::sync::Arc::new(stillframe_storage_fs::FileSystemCheckpointStorage::new(address)?))
+    });
     registry
+}
+
+#[cfg(all(test, feature = "fs"))]
+mod tests {
+    use super::*;
+    use stillframe_model::{OptionValue, StorageDescriptor};
+
+    #[test]
+    fn a_path_of_this_machine_is_a_storage_in_files_with_and_without_a_scheme() {
+        for address in ["/a/b", "file:/a/b", "file:///a/b"] {
+            let storage = builtin_storages().build_for(address).unwrap();
+            let expected = StorageDescriptor::new(StorageDescriptor::FILE_SYSTEM)
+                .with(StorageDescriptor::CHECKPOINTS_DIRECTORY, OptionValue::Text("file:/a/b".into()));
+            assert_eq!(storage.descriptor(), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_elsewhere_is_refused_with_the_schemes_that_there_are() {
+        for (address, words) in [
+            (
+                "s3://bucket/a",
+                "no storage is registered for the scheme s3:; known schemes: a plain path, file:",
+            ),
+            ("file://host/a", "file: on another host cannot be reached"),
+            ("/", "the root of a file system"),
+        ] {
+            let error = builtin_storages().build_for(address).unwrap_err().to_string();
+            assert!(error.contains(words), "{address}: {error}");
+        }
+    }
 }

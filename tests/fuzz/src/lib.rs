@@ -7,6 +7,8 @@
 //! Checksums hide the readers from a fuzzer, so the bytes are looked at three times: as they are, with the checksums made
 //! right, and as the body of a record.
 
+mod state_file;
+
 use stillframe::metadata::frame::{self, HEADER_LEN, RecordKind, TRAILER_LEN};
 use stillframe::model::{
     CheckpointId, Crc32c, IncrementalPart, KeyGroupRange, Name, PartOrigin, StateHandle, StoragePath,
@@ -70,6 +72,11 @@ pub fn state(bytes: &[u8]) {
             assert_eq!(elements::encode_value(&value), Ok(bytes.into()));
         }
     }
+}
+
+/// The files in which state lies: their marks, and the checksums of their blocks.
+pub fn state_file(bytes: &[u8]) {
+    state_file::read(bytes);
 }
 
 /// Addresses and names.

@@ -1,5 +1,6 @@
 //! Checkpoints that share files: which are written, which are referred to, and when they go.
 
+mod exported;
 mod formats;
 mod restored;
 mod table;

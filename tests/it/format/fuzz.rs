@@ -15,10 +15,11 @@ mod targets;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
     ("metadata", targets::metadata),
     ("register", targets::register),
     ("state", targets::state),
+    ("state_file", targets::state_file),
     ("path", targets::path),
 ];
 
@@ -149,7 +150,7 @@ fn of_this_file(test: &str) -> String {
 fn hardening_4_1_7_the_corpus_and_ten_thousand_changes_of_each_entry_break_no_reader() {
     if env::var_os(WITH_LITTLE_MEMORY).is_some() {
         take_little_memory();
-        assert!(replay() >= 4 * 8 * CHANGES);
+        assert!(replay() >= 5 * 8 * CHANGES);
         return;
     }
     let test = "hardening_4_1_7_the_corpus_and_ten_thousand_changes_of_each_entry_break_no_reader";

@@ -6,6 +6,7 @@ mod causes;
 mod folder;
 #[cfg(test)]
 mod guards;
+mod held;
 mod program;
 mod stage;
 mod steps;

@@ -117,7 +117,16 @@ const ANSWERS: [(&str, &[&str]); 13] = [
     ("retention_policies", &[""]),
     (
         "checkpoint_properties",
-        &["finished", "cancelled", "failed", "subsumed", "sharing_files_strategy", "force"],
+        &[
+            "finished",
+            "cancelled",
+            "failed",
+            "subsumed",
+            "_strategy",
+            "is_savepoint",
+            "is_synchronous",
+            "/type",
+        ],
     ),
     ("checkpoint_failure_reasons", &["pre_flight"]),
     ("failure_counting_by_reason", &["checkpoint_fails_job", "savepoint_fails_job", "pre_flight"]),
@@ -321,19 +330,42 @@ fn a_recording_without_cases_fails() {
 
     let write = |text: &str| fs::write(folder.path().join(FILES[0]), text).expect("it can be written");
     write("[]");
-    assert!(complaint(folder.path()).contains("no case ran"), "a file without cases");
+    assert!(
+        complaint(folder.path()).contains("golden_config.json: no case of 0 ran: it has none"),
+        "no cases"
+    );
     write("{");
     assert!(complaint(folder.path()).contains("cannot parse"), "no JSON");
     write(&honest().to_string());
     let (said, wrong) = replay(&Oracle::at(folder.path()));
     assert_eq!(wrong, [""; 0]);
     assert!(said.contains("golden_config.json: 1 cases: 1 ran, 1 passed, 0 failed, 0 skipped"), "{said}");
-    assert!(said.contains("golden_tables.json: not there"), "{said}");
+    assert!(said.contains("\nSKIPPED: golden: golden_tables.json is not in "), "{said}");
     let mut lie = honest();
     lie["getters"]["get_checkpoint_interval"] = json!(999);
     write(&lie.to_string());
     let complaint = complaint(folder.path());
     assert!(complaint.contains("honest") && complaint.contains("expected 999, ours 1000"), "{complaint}");
+}
+
+#[test]
+fn a_file_that_nobody_reads_and_one_of_which_no_case_ran_are_complaints() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write =
+        |file: &str, text: &str| fs::write(folder.path().join(file), text).expect("it can be written");
+    write(FILES[0], &honest().to_string());
+    write("README.json", "{}");
+    assert_eq!(replay(&Oracle::at(folder.path())).1, [""; 0]);
+    write("golden_unheard_of.json", "[]");
+    let wrong = replay(&Oracle::at(folder.path())).1.join("\n");
+    assert!(
+        wrong.starts_with("golden_unheard_of.json: nothing here reads it; known are golden_config.json, "),
+        "{wrong}"
+    );
+    write("golden_tables.json", r#"{ "pyflink_version": "1.20.5" }"#);
+    let wrong = replay(&Oracle::at(folder.path())).1.join("\n");
+    assert!(wrong.contains("golden_tables.json: no case of 1 ran: says where it was recorded"), "{wrong}");
+    assert_eq!(Oracle::ours().unknown_files(), [""; 0]);
 }
 
 #[test]

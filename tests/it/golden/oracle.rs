@@ -45,6 +45,19 @@ impl Oracle {
         &self.folder
     }
 
+    /// The files that look like a part of a recording and that nobody here reads, in order. A folder that cannot be listed has
+    /// none; that it has no cases is noticed elsewhere.
+    pub(crate) fn unknown_files(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let is_unknown = |name: &String| {
+            name.starts_with("golden_") && name.ends_with(".json") && !FILES.contains(&name.as_str())
+        };
+        let mut unknown: Vec<_> = names.filter(is_unknown).collect();
+        unknown.sort_unstable();
+        unknown
+    }
+
     /// The cases of one file; `None` if a foreign recording does not have the file.
     ///
     /// # Errors

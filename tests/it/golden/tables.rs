@@ -149,41 +149,73 @@ fn retention_of(policy: &str) -> Option<ExternalizedCheckpointRetention> {
         .find(|choice| conversion::retention_policy(*choice) == policy)
 }
 
-/// When a completed checkpoint is deleted. Of savepoints, our coordinator keeps no list, so that it can delete none.
+/// What follows from the kind of a snapshot and from the retention, both by our own decisions.
 fn properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
     let (Some(fields), Some(is_savepoint)) = (recorded.as_object(), recorded["is_savepoint"].as_bool())
     else {
         return not_understood(kind, name, recorded);
     };
     if is_savepoint {
-        return savepoint_properties(kind, name, recorded);
+        return savepoint_properties(kind, name, fields);
     }
     let policy = name.strip_prefix("forCheckpoint(").and_then(|rest| rest.strip_suffix(')'));
     let Some(on_end) = policy.and_then(retention_of) else { return not_understood(kind, name, recorded) };
-    let retention = Retention { max_retained: NonZeroU32::MIN, on_end };
-    let discards = |status| json!(!retention.keeps_after(status));
     let mut expected = fields.clone();
     let differs = fields.get("discard_on_suspended") != Some(&json!(false));
     expected.insert("discard_on_suspended".to_owned(), json!(false));
-    let ours = json!({
-        "type": "Checkpoint",
-        "sharing_files_strategy": "FORWARD_BACKWARD",
-        "is_savepoint": false,
-        "is_synchronous": false,
-        "force": false,
-        "unclaimed": false,
-        "discard_on_subsumed": true,
+    let outcome = compared_properties(kind, name, &expected, CheckpointKind::Checkpoint, on_end, json!({}));
+    if differs { outcome.with(Difference::SuspendedKeeps) } else { outcome }
+}
+
+/// What our kinds have no word for, and why. Each has to be there, as a truth value, and says nothing about us.
+const NOT_OF_A_KIND: [(&str, &str); 2] = [
+    ("force", "whether a request is forced is decided with the request, see golden_decider.json"),
+    ("unclaimed", "a job that does not claim what it is restored from begins with a full checkpoint"),
+];
+
+/// Compares what is recorded with a snapshot of this kind, and with `more` that is said of it.
+fn compared_properties(
+    kind: &str,
+    name: &str,
+    recorded: &Map<String, Value>,
+    ours: CheckpointKind,
+    on_end: ExternalizedCheckpointRetention,
+    more: Value,
+) -> Outcome {
+    let mut recorded = recorded.clone();
+    let mut left_out = Vec::new();
+    for (field, why) in NOT_OF_A_KIND {
+        match recorded.remove(field) {
+            Some(Value::Bool(_)) => left_out.push(format!("{field}: {why}")),
+            other => return not_understood(kind, name, &json!({ field: other })),
+        }
+    }
+    // The list of what a coordinator may delete is one of checkpoints; whatever is on it goes by the retention.
+    let is_listed = !ours.is_savepoint();
+    let retention = Retention { max_retained: NonZeroU32::MIN, on_end };
+    let discards = |status| is_listed && !retention.keeps_after(status);
+    let words = ours.to_string();
+    let capitals = words.split(' ').map(|word| word[..1].to_uppercase() + &word[1..]);
+    let mut expected = json!({
+        "type": capitals.collect::<Vec<_>>().join(" "),
+        "sharing_files_strategy": if ours.may_build_on_earlier() { "FORWARD_BACKWARD" } else { "NO_SHARING" },
+        "is_savepoint": ours.is_savepoint(),
+        "is_synchronous": ours.is_synchronous(),
+        "discard_on_subsumed": is_listed,
         "discard_on_finished": discards(JobStatus::Finished),
         "discard_on_cancelled": discards(JobStatus::Canceled),
         "discard_on_failed": discards(JobStatus::Failed),
         "discard_on_suspended": discards(JobStatus::Suspended),
     });
-    let outcome = compared(kind, name, &Value::Object(expected), &ours);
-    if differs { outcome.with(Difference::SuspendedKeeps) } else { outcome }
+    if let (Value::Object(expected), Value::Object(more)) = (&mut expected, more) {
+        expected.extend(more);
+    }
+    let outcome = compared(kind, name, &Value::Object(recorded), &expected);
+    Outcome { left_out, ..outcome }
 }
 
-/// What is said of a savepoint by its kind. Whether it is forced is up to the request, and nobody deletes it.
-fn savepoint_properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
+/// What is said of a savepoint by its kind.
+fn savepoint_properties(kind: &str, name: &str, recorded: &Map<String, Value>) -> Outcome {
     let (format, format_name) = if name.contains("NATIVE") {
         (SavepointFormat::Native, "NATIVE")
     } else {
@@ -195,29 +227,17 @@ fn savepoint_properties(kind: &str, name: &str, recorded: &Value) -> Outcome {
         (true, false) => (PostCheckpointAction::Suspend, "SUSPEND"),
         (true, true) => (PostCheckpointAction::Terminate, "TERMINATE"),
     };
-    let (force, unclaimed) = (name.contains("force=true"), name.starts_with("forUnclaimed"));
     let ours = CheckpointKind::Savepoint(SavepointKind { format, action });
-    let words = ours.to_string();
-    let capitals = words.split(' ').map(|word| word[..1].to_uppercase() + &word[1..]);
-    let ours = json!({
-        "type": capitals.collect::<Vec<_>>().join(" "),
-        "sharing_files_strategy": if ours.may_build_on_earlier() { "FORWARD_BACKWARD" } else { "NO_SHARING" },
-        "is_savepoint": ours.is_savepoint(),
-        "is_synchronous": ours.is_synchronous(),
-        "force": force,
-        "unclaimed": unclaimed,
-        "discard_on_subsumed": false,
-        "discard_on_finished": false,
-        "discard_on_cancelled": false,
-        "discard_on_failed": false,
-        "discard_on_suspended": false,
+    let more = json!({
         "format": format_name,
         "post_action": action_name,
         "should_drain": action == PostCheckpointAction::Terminate,
         "should_ignore_end_of_input": action == PostCheckpointAction::Suspend,
         "should_advance_to_end_of_time": action == PostCheckpointAction::Terminate,
     });
-    compared(kind, name, recorded, &ours)
+    // Under the retention that keeps least: savepoints are kept all the same.
+    let on_end = ExternalizedCheckpointRetention::NoExternalizedCheckpoints;
+    compared_properties(kind, name, recorded, ours, on_end, more)
 }
 
 /// The states that a checkpoint has in the statistics.

@@ -8,8 +8,8 @@ use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use stillframe_model::{
-    ChannelHandle, CheckpointMetadata, KeyedHandle, KeyedState, Name, OperatorState, StateDirectory,
-    StateFile, StateHandle, TaskSnapshot,
+    ChannelHandle, CheckpointMetadata, KeyedHandle, KeyedState, Name, OperatorState, Redacted,
+    StateDirectory, StateFile, StateHandle, TaskSnapshot,
 };
 
 /// Who is shown everything right after it was checked, while it is still at hand.
@@ -66,7 +66,7 @@ pub(super) fn metadata<'a>(
         for (index, subtask) in operator.subtasks.iter().enumerate() {
             if let Some(KeyedHandle { range, .. }) = subtask.keyed {
                 in_order &= free <= u32::from(range.start);
-                free = u32::from(range.end) + 1;
+                free = u32::from(range.end).saturating_add(1);
             }
             survey
                 .subtask(operator.max_parallelism, subtask)
@@ -125,10 +125,9 @@ impl<'a> Survey<'a> {
     #[inline]
     fn subtask(&mut self, max_parallelism: u16, snapshot: &'a TaskSnapshot) -> Result<(), Problem> {
         let TaskSnapshot { keyed, operator, input_channels, output_channels, finished: _ } = snapshot;
-        let mut handles = operator.len() + input_channels.len() + output_channels.len();
-        if let Some(keyed) = keyed {
-            handles += self.keyed(max_parallelism, keyed)?;
-        }
+        let keyed = keyed.as_ref().map_or(Ok(0), |keyed| self.keyed(max_parallelism, keyed))?;
+        let counts = [keyed, operator.len(), input_channels.len(), output_channels.len()];
+        let handles = counts.into_iter().fold(0, usize::saturating_add);
         if handles > limits::HANDLES {
             return Err(format!("has {handles} handles; the limit is {}", limits::HANDLES));
         }
@@ -214,7 +213,7 @@ impl<'a> Survey<'a> {
             ));
         }
         if root.chars().any(char::is_control) {
-            return Err(format!("directory {root:?}: its address has control characters"));
+            return Err(format!("directory {:?}: its address has control characters", Redacted::new(root)));
         }
         self.roots.insert(root, 0);
         Ok(())

@@ -53,7 +53,7 @@ impl<'a> Input<'a> {
     #[inline]
     pub(super) fn count(&mut self, what: &str, min_size: usize, limit: usize) -> Result<usize, Problem> {
         let number = self.number(what, limit as u64)?;
-        let room = self.rest.len() / min_size;
+        let room = self.rest.len().checked_div(min_size).unwrap_or_default();
         match usize::try_from(number) {
             Ok(count) if count <= room => Ok(count),
             _ => Err(format!("{what}: is {number}, and the bytes that follow hold no more than {room}")),

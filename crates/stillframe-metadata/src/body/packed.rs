@@ -92,7 +92,7 @@ pub(super) fn read(input: &mut Input<'_>, what: &'static str) -> Result<Name, Pr
             pack(prefix, input.array(what)?)
         }
         NUMBERED_PREFIX => pack(&numbered(input.number(what, u64::MAX)?), input.array(what)?),
-        _ => match PREFIXES.get(usize::from(code - FIRST_PREFIX)) {
+        _ => match PREFIXES.get(usize::from(code.saturating_sub(FIRST_PREFIX))) {
             Some(prefix) => pack(prefix, input.array(what)?),
             None => return Err(format!("{what}: has the unknown code {code}")),
         },
@@ -100,7 +100,6 @@ pub(super) fn read(input: &mut Input<'_>, what: &'static str) -> Result<Name, Pr
     Name::new(text).map_err(|error| format!("{what}: {error}"))
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
 const NO_DIGIT: u8 = 0xff;
 
 /// What a character stands for. Without a table and without branches, so that all of a name are looked at at once.
@@ -109,10 +108,16 @@ const fn value_of(digit: u8) -> u8 {
     if decimal < 10 {
         decimal
     } else if letter < 6 {
-        letter + 10
+        letter.saturating_add(10)
     } else {
         NO_DIGIT
     }
+}
+
+/// The character for half a byte.
+const fn digit_of(half: u8) -> u8 {
+    let first = if half < 10 { b'0' } else { b'a' - 10 };
+    first.saturating_add(half)
 }
 
 /// The prefix and the random bytes of a name that has some.
@@ -135,9 +140,9 @@ fn unpack(name: &str) -> Option<(&str, [u8; RANDOM])> {
 fn pack(prefix: &str, random: [u8; RANDOM]) -> String {
     let mut digits = [0; DIGITS];
     for ([high, low], byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(random) {
-        (*high, *low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+        (*high, *low) = (digit_of(byte >> 4), digit_of(byte & 15));
     }
-    let mut name = String::with_capacity(prefix.len() + DIGITS);
+    let mut name = String::with_capacity(prefix.len().saturating_add(DIGITS));
     name.push_str(prefix);
     name.push_str(str::from_utf8(&digits).unwrap_or_default());
     name

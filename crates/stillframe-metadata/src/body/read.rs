@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use stillframe_model::{
     ChannelHandle, CheckpointId, CheckpointMetadata, Crc32c, FileHandle, IncrementalHandle, IncrementalPart,
-    JobId, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle, OperatorState, Redistribution,
-    SegmentHandle, StateDirectory, StateFile, StateHandle, TaskSnapshot, UnixMillis,
+    JobId, KeyGroupRange, KeyedHandle, KeyedState, Name, OperatorHandle, OperatorState, Redacted,
+    Redistribution, SegmentHandle, StateDirectory, StateFile, StateHandle, TaskSnapshot, UnixMillis,
 };
 
 /// The fewest bytes that each of these takes, so that a count is known to be wrong before room is made for it.
@@ -44,7 +44,7 @@ pub(super) fn metadata(body: &[u8]) -> Result<CheckpointMetadata, FormatError> {
     }
     if let Some(root) = reader.roots.iter().find(|root| !root.used) {
         return Err(invalid(
-            format!("directory {:?}", root.address),
+            format!("directory {:?}", Redacted::new(&root.address)),
             "is listed, but no handle refers to it",
         ));
     }
@@ -71,7 +71,7 @@ fn roots(input: &mut Input<'_>) -> Result<Vec<Root>, Problem> {
     for _ in 0..count {
         let address = input.text("directory", limits::ROOT_LEN)?;
         if roots.last().is_some_and(|last| &*last.address >= address) {
-            return Err(format!("directory {address:?}: {}", misplaced(false)));
+            return Err(format!("directory {:?}: {}", Redacted::new(address), misplaced(false)));
         }
         roots.push(Root { address: Arc::from(address), used: false });
     }
@@ -102,9 +102,9 @@ impl Reader<'_> {
         let max_parallelism =
             self.input.number("max parallelism", limits::SUBTASKS as u64).map_err(of_operator)?;
         let max_parallelism = u16::try_from(max_parallelism).unwrap_or(u16::MAX);
-        let limit = limits::SUBTASKS.min(limits::SUBTASKS_IN_ALL - self.subtasks);
+        let limit = limits::SUBTASKS.min(limits::SUBTASKS_IN_ALL.saturating_sub(self.subtasks));
         let count = self.input.count("number of subtasks", min::SUBTASK, limit).map_err(of_operator)?;
-        self.subtasks += count;
+        self.subtasks = self.subtasks.saturating_add(count);
         let mut subtasks = Vec::with_capacity(count);
         for index in 0..count {
             let subtask = self
@@ -237,7 +237,7 @@ impl Reader<'_> {
             directory::EXCLUSIVE => StateDirectory::Exclusive,
             directory::SHARED => StateDirectory::Shared,
             directory::TASK_OWNED => StateDirectory::TaskOwned,
-            number => self.root(number - directory::FOREIGN)?,
+            number => self.root(number.saturating_sub(directory::FOREIGN))?,
         };
         Ok(StateFile { directory, name: packed::read(&mut self.input, "state file")? })
     }

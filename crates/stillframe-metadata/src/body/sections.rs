@@ -81,7 +81,7 @@ pub(super) fn read_coordinators(input: &mut Input<'_>, operators: &mut Operators
         let number = input.number("operator of a coordinator", u64::MAX).map_err(of_metadata)?;
         let of_number = |problem| invalid(format!("coordinator of operator number {number}"), problem);
         if number < next {
-            return Err(of_number(String::from(misplaced(number + 1 == next))));
+            return Err(of_number(String::from(misplaced(number.checked_add(1) == Some(next)))));
         }
         let Some((_, (name, operator))) = rest.find(|(place, _)| *place == number) else {
             return Err(of_number(format!("there are {listed} operators")));
@@ -89,7 +89,7 @@ pub(super) fn read_coordinators(input: &mut Input<'_>, operators: &mut Operators
         let state =
             read_state(input).map_err(|problem| invalid(format!("coordinator of {name}"), problem))?;
         operator.coordinator = Some(state);
-        next = number + 1;
+        next = number.saturating_add(1);
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ pub(super) const fn of_kind(kind: CheckpointKind) -> u8 {
         CheckpointKind::Checkpoint => 0,
         CheckpointKind::FullCheckpoint => 1,
         CheckpointKind::Savepoint(SavepointKind { format, action }) => {
-            let first = match format {
+            let first: u8 = match format {
                 SavepointFormat::Canonical => 2,
                 SavepointFormat::Native => 5,
             };
@@ -67,7 +67,7 @@ pub(super) const fn of_kind(kind: CheckpointKind) -> u8 {
                 PostCheckpointAction::Suspend => 1,
                 PostCheckpointAction::Terminate => 2,
             };
-            first + behind
+            first.saturating_add(behind)
         }
     }
 }

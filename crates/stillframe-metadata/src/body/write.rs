@@ -156,7 +156,8 @@ impl<'a> Writer<'a, '_> {
             StateDirectory::TaskOwned => directory::TASK_OWNED,
             // One that is not listed: this body will be written once more.
             StateDirectory::Foreign(root) => {
-                directory::FOREIGN + self.roots.get(&**root).copied().unwrap_or_default()
+                let number = self.roots.get(&**root).copied().unwrap_or_default();
+                directory::FOREIGN.saturating_add(number)
             }
         };
         self.number(directory);

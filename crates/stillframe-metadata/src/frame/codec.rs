@@ -45,13 +45,10 @@ fn limited<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, F
     let config = config::legacy().with_limit::<LIMIT>();
     let (value, consumed) = decode_from_slice(bytes, config)
         .map_err(|error| invalid(format!("does not hold a value of the expected type ({error})")))?;
-    if consumed != bytes.len() {
-        return Err(FormatError::TrailingBytes {
-            found: (bytes.len() - consumed) as u64,
-            expected: consumed as u64,
-        });
+    match bytes.len().saturating_sub(consumed) {
+        0 => Ok(value),
+        more => Err(FormatError::TrailingBytes { found: more as u64, expected: consumed as u64 }),
     }
-    Ok(value)
 }
 
 /// Appends a number as bincode does, but in a fraction of the time: one byte up to 250, else 251, 252 or 253 and two, four

@@ -374,3 +374,22 @@ fn hardening_4_2_2_a_handle_cannot_name_a_place_outside() {
     let not_text = Pen::subtask().raw(&[1, 0, 1, 1, 0, 0, 2, 0xc3, 0x28, 0, 1, 2, 3, 4]);
     refused(&not_text, "state file: is not text");
 }
+
+/// Flink's own metadata begins with `0x4960672d` and a version, and holds serialised Java objects. None of it is ours.
+#[test]
+fn hardening_4_1_6_metadata_of_flink_is_refused_by_its_magic_and_nothing_in_it_is_read() {
+    let magic = 0x4960_672d_u32.to_be_bytes();
+    let java = [0xac, 0xed, 0x00, 0x05, b's', b'r', 0x7f, 0xff];
+    for version in 1..=6_u32 {
+        let start = [&magic[..], &version.to_be_bytes(), &17_u64.to_be_bytes()].concat();
+        // Whatever follows: objects, numbers of elements that nobody has, or one of our own records.
+        let ours = encode(&one_operator(vec![TaskSnapshot::default()])).unwrap();
+        for rest in [java.repeat(9), vec![0xff; 99], vec![0; 99], ours] {
+            assert_eq!(
+                decode(&[&start[..], &rest].concat()),
+                Err(FormatError::BadMagic),
+                "version {version}"
+            );
+        }
+    }
+}

@@ -71,6 +71,48 @@ fn a_descriptor_that_travelled_builds_the_same_storage() {
     assert_eq!(StorageDescriptor::from(kind("shelf").build(&custom).unwrap()), expected);
 }
 
+/// `shelf:101` is room 101.
+fn described(address: &str) -> Result<CustomDescriptor, StorageError> {
+    CustomDescriptor::new("shelf")?.with("room", text(address.trim_start_matches("shelf:")))
+}
+
+#[test]
+fn a_kind_with_a_scheme_is_built_for_an_address_behind_the_same_guard() {
+    let mut registry = StorageRegistry::new();
+    kind("shelf").with_scheme("shelf", described).register(&mut registry).unwrap();
+    let built = registry.build_for("shelf:101").unwrap();
+    let expected = in_room().with(CustomDescriptor::VERSION, OptionValue::Size(4));
+    assert_eq!(built.descriptor(), expected);
+    let error = registry.build_for("desk:101").unwrap_err().to_string();
+    assert!(error.contains("scheme desk:; known schemes: shelf:"), "{error}");
+
+    // What the address is read as has to be of this kind.
+    let other = |_: &str| CustomDescriptor::new("box");
+    kind("another").with_scheme("box", other).register(&mut registry).unwrap();
+    let error = registry.build_for("box:1").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+#[test]
+fn a_scheme_that_is_none_or_is_known_is_refused_and_nothing_is_registered() {
+    let mut registry = registry();
+    registry.register_scheme(["file", ""], |_| Err(StorageError::new(ErrorKind::Other, "build", "files")));
+    for (scheme, expected) in [
+        ("file", ErrorKind::AlreadyExists),
+        ("", ErrorKind::AlreadyExists),
+        ("s3:", ErrorKind::InvalidOption),
+        ("s3://", ErrorKind::InvalidOption),
+        ("3s", ErrorKind::InvalidOption),
+        ("a_b", ErrorKind::InvalidOption),
+    ] {
+        let desk = kind("desk").with_scheme("desk", described).with_scheme(scheme, described);
+        let error = desk.register(&mut registry).unwrap_err();
+        assert_eq!(error.kind(), expected, "{scheme}: {error}");
+        assert!(!registry.kinds().any(|kind| kind == "desk"), "{scheme}");
+        assert_eq!(registry.schemes().collect::<Vec<_>>(), ["", "file"], "{scheme}");
+    }
+}
+
 #[test]
 fn what_cannot_be_built_is_named_with_what_could() {
     let version = |version| in_room().with("version", version);
@@ -157,7 +199,7 @@ fn settings_that_are_for_every_storage_are_no_unknown_options() {
 }
 
 #[test]
-fn an_error_that_shows_a_secret_is_withheld() {
+fn hardening_4_3_3_an_error_that_shows_a_secret_is_withheld() {
     let error = registry().build(&in_room().with("key", text("env:WRONG"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     let shown = format!("{error} {error:?}");
@@ -192,7 +234,7 @@ fn a_kind_is_registered_once_under_a_name_of_its_own() {
 }
 
 #[test]
-fn texts_are_in_no_debug_output() {
+fn hardening_4_3_3_texts_are_in_no_debug_output() {
     let descriptor = CustomDescriptor::try_from(in_room()).unwrap();
     let storage = kind("shelf").build(&descriptor).unwrap();
     for shown in [format!("{descriptor:?}"), format!("{storage:?}"), format!("{:?}", registry())] {

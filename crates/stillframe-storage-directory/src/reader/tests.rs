@@ -130,7 +130,7 @@ fn the_error_says_which_block_differs_and_how() {
 }
 
 #[test]
-fn a_file_of_another_length_is_refused() {
+fn hardening_4_1_2_a_state_file_of_another_length_is_refused() {
     let medium = Medium::default();
     for len in [0, 1, BLOCK, BLOCK + 1, 3 * BLOCK] {
         let (content, crc) = stored(&bytes(len));
@@ -176,7 +176,7 @@ const MIDDLE: usize = 5000;
 
 /// Lengths and offsets that no file can have: refused before anything is read or reserved for them.
 #[test]
-fn impossible_lengths_cost_nothing() {
+fn hardening_4_1_3_impossible_lengths_of_state_cost_nothing() {
     let medium = Medium::default();
     put(&medium, bytes(100));
     for len in [101, 1 << 40, u64::MAX - 3, u64::MAX] {
@@ -189,6 +189,22 @@ fn impossible_lengths_cost_nothing() {
         refused(drain(of_segment(&medium, offset, len, Crc32c(0))).1, "found 132 in all");
     }
     assert_eq!(medium.count("read_at"), 0);
+}
+
+#[test]
+fn hardening_4_1_2_a_state_file_with_any_other_mark_is_refused() {
+    let medium = Medium::default();
+    let (content, crc) = stored(&bytes(100));
+    let right = mark(&name().name);
+    for at in 0..right.len() {
+        let mut wrong = right.to_vec();
+        wrong[at] ^= 1;
+        medium.replace(PATH, [&wrong[..], &content].concat());
+        for outcome in [drain(of_file(&medium, 100, crc)), drain(of_segment(&medium, 0, 100, crc))] {
+            assert_eq!(outcome.0, [], "byte {at}");
+            refused(outcome.1, "it does not begin with the mark of this file");
+        }
+    }
 }
 
 /// Checksums cannot tell states apart that end in one of the same kind. The mark can.
@@ -210,7 +226,7 @@ fn hardening_4_6_an_exchanged_file_is_refused_whatever_its_checksum() {
 }
 
 #[test]
-fn the_mark_is_no_state() {
+fn hardening_4_1_4_the_mark_of_a_state_file_is_no_state() {
     let medium = Medium::default();
     put(&medium, bytes(100));
     let segment = SegmentHandle { file: name(), offset: MARK_LEN - 1, len: 1, crc: Crc32c(0) };
@@ -229,7 +245,7 @@ fn no_bytes_have_one_checksum_only() {
 
 /// A blob store that breaks its promise must not make blocks be compared with the wrong checksums.
 #[test]
-fn a_short_read_is_refused() {
+fn hardening_4_1_1_a_piece_of_state_that_ends_early_is_refused() {
     #[derive(Debug)]
     struct Short(Bytes);
 

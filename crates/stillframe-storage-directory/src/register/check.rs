@@ -2,7 +2,7 @@
 
 use super::{Entry, Marker, Retained};
 use stillframe_metadata::FormatError;
-use stillframe_model::CheckpointId;
+use stillframe_model::{CheckpointId, Redacted};
 
 /// The longest address of a claimed directory, in bytes. That of paths on Linux.
 const ADDRESS_LIMIT: usize = 4_096;
@@ -24,7 +24,8 @@ pub(super) fn entry(entry: &Entry) -> Result<(), FormatError> {
     }
     if let Some([one, other]) = entry.roots.array_windows().find(|[one, other]| one.address >= other.address)
     {
-        return Err(invalid("roots", format!("{} stands before {}", one.address, other.address)));
+        let [one, other] = [one, other].map(|root| Redacted::new(&root.address));
+        return Err(invalid("roots", format!("{one} stands before {other}")));
     }
     if let Some(problem) = entry.roots.iter().find_map(|root| address(&root.address)) {
         return Err(invalid("roots", format!("an address {problem}")));

@@ -1,10 +1,11 @@
 //! What stands in the register: its entries and markers, and their bytes.
 
 use super::check;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 use stillframe_metadata::FormatError;
 use stillframe_metadata::frame::{self, RecordKind};
-use stillframe_model::{CheckpointId, Crc32c, JobId, JobStatus};
+use stillframe_model::{CheckpointId, Crc32c, JobId, JobStatus, Redacted};
 
 /// The largest entry, in bytes: room for thousands of checkpoints, and little enough to be read without thinking.
 pub const ENTRY_LIMIT: u64 = 1 << 20;
@@ -52,7 +53,7 @@ pub struct Entry {
 }
 
 /// A directory of somebody else, from which this job was told to read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Root {
     /// Its address.
     pub address: String,
@@ -60,8 +61,16 @@ pub struct Root {
     pub is_owned: bool,
 }
 
+impl fmt::Debug for Root {
+    /// Without what may be a secret in the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, is_owned } = self;
+        f.debug_struct("Root").field("address", &Redacted::new(address)).field("is_owned", is_owned).finish()
+    }
+}
+
 /// A checkpoint that can be restored.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Retained {
     /// Its id.
     pub checkpoint: CheckpointId,
@@ -72,6 +81,19 @@ pub struct Retained {
     pub len: u64,
     /// The checksum of its metadata.
     pub checksum: Crc32c,
+}
+
+impl fmt::Debug for Retained {
+    /// Without what may be a secret in the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { checkpoint, location, len, checksum } = self;
+        f.debug_struct("Retained")
+            .field("checkpoint", checkpoint)
+            .field("location", &location.as_deref().map(Redacted::new))
+            .field("len", len)
+            .field("checksum", checksum)
+            .finish()
+    }
 }
 
 impl Entry {

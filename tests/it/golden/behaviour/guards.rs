@@ -133,6 +133,44 @@ fn no_recorded_value_of_a_job_goes_unnoticed() {
     assert_eq!(*unnoticed.lock().expect("nobody holds it any more"), [""; 0]);
 }
 
+/// A checkpoint is in progress when the job comes to its end, in each way in which it can. As in Flink, which stops its
+/// checkpoints when a job is stopped, cancelled or fails, and lets a job that finishes have its last one.
+#[test]
+fn a_checkpoint_in_progress_does_not_keep_a_job_from_ending() {
+    let class = "org.apache.flink.runtime.checkpoint.CheckpointException";
+    let suspended = json!([{ "java_class": class, "message": "Checkpoint Coordinator is suspending." }]);
+    let given_up = json!({ "op": "pending_result", "raises": suspended });
+    let completed = json!({ "op": "pending_result", "checkpoint_id": 2 });
+    let savepoint = json!({ "op": "trigger_savepoint CANONICAL" });
+    let stop = json!({ "op": "stop_with_savepoint", "job_status": "FINISHED" });
+    let by = |op: &str, status: &str| json!({ "op": op, "job_status": status });
+    let case = |steps: &[&Value]| {
+        let begin = [
+            json!({ "op": "trigger_checkpoint", "checkpoint_id": 1 }),
+            json!({ "op": "checkpoint 2 pending" }),
+        ];
+        json!({ "name": "pending", "steps": begin.iter().chain(steps.iter().copied()).collect::<Vec<_>>() })
+    };
+    for (steps, other) in [
+        (case(&[&given_up, &by("cancel", "CANCELED")]), case(&[&completed, &by("cancel", "CANCELED")])),
+        (case(&[&given_up, &by("fail", "FAILED")]), case(&[&completed, &by("fail", "FAILED")])),
+        (case(&[&given_up, &stop]), case(&[&completed, &stop])),
+        (case(&[&completed, &by("finish", "FINISHED")]), case(&[&given_up, &by("finish", "FINISHED")])),
+        (
+            case(&[&savepoint, &given_up, &by("cancel", "CANCELED")]),
+            case(&[&savepoint, &given_up, &stop, &stop]),
+        ),
+        // What became of it need not be recorded.
+        (case(&[&stop]), case(&[&by("stop_with_savepoint", "CANCELED")])),
+    ] {
+        assert_eq!(played(&steps, Patience::default()).verdict, Verdict::Passed, "{steps}");
+        assert!(matches!(played(&other, Patience::default()).verdict, Verdict::Failed(_)), "{other}");
+    }
+    let mut wrong = case(&[&completed, &by("finish", "FINISHED")]);
+    wrong["steps"][2]["checkpoint_id"] = json!(3);
+    assert!(matches!(played(&wrong, Patience::default()).verdict, Verdict::Failed(_)), "{wrong}");
+}
+
 #[test]
 fn a_job_that_is_not_understood_fails() {
     let steps = json!([{ "op": "trigger_checkpoint", "checkpoint_id": 1 }]);

@@ -23,8 +23,10 @@ struct Wishes {
     fail: bool,
     /// With what the next snapshot fails.
     failure: Option<String>,
-    /// What the next snapshot waits for.
+    /// What the next snapshot waits for, and every one behind it.
     hold: Option<Receiver<()>>,
+    /// What the next state waits for on its way to the storage, and no other.
+    storage: Option<Receiver<()>>,
 }
 
 /// How many sources there are.
@@ -50,6 +52,25 @@ impl Switch {
         self.held.send_replace(false);
         self.wishes().hold = Some(receiver);
         sender
+    }
+
+    /// The same for the next state that goes to the storage. That of later snapshots goes beside it.
+    #[must_use]
+    pub(super) fn hold_in_storage(&self) -> Sender<()> {
+        let (sender, receiver) = channel();
+        self.held.send_replace(false);
+        self.wishes().storage = Some(receiver);
+        sender
+    }
+
+    /// Goes on at once, or when what is held there goes on.
+    pub(super) fn pass_to_storage(&self) {
+        let hold = self.wishes().storage.take();
+        if let Some(hold) = hold {
+            self.held.send_replace(true);
+            // Whatever comes, and whether anybody is still there: it goes on.
+            let _ = hold.recv();
+        }
     }
 
     fn wishes(&self) -> MutexGuard<'_, Wishes> {

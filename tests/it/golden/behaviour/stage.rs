@@ -2,6 +2,7 @@
 
 use super::super::difference::Difference;
 use super::folder::{self, Folder};
+use super::held::Held;
 use super::program::{SOURCES, Switch};
 use super::{Case, Origin};
 use std::collections::BTreeSet;
@@ -187,7 +188,8 @@ impl<'a> Stage<'a> {
         let switch = Arc::<Switch>::default();
         let seen = Arc::<Seen>::default();
         let observer = Arc::clone(&seen);
-        let mut job = Job::new(switch.graph(), &config, Arc::clone(&self.storage))
+        let storage = Held { inner: Arc::clone(&self.storage), switch: Arc::clone(&switch) };
+        let mut job = Job::new(switch.graph(), &config, Arc::new(storage))
             .map_err(|error| trouble(&error))?
             .with_restart(RestartStrategy::None)
             .on_event(move |event| observer.hear(event));

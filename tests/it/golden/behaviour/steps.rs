@@ -25,7 +25,7 @@ impl Stage<'_> {
         let op = text(step, "op");
         let own: &[&str] = match op {
             "start" | "restored" => &[],
-            "pending_result" => &["raises"],
+            "pending_result" => &["raises", "checkpoint_id"],
             "cancel" | "fail" | "finish" => &["job_status"],
             "stop_with_savepoint" => &["job_status", "savepoint_under"],
             "job_result" => &["job_status", "raises"],
@@ -156,7 +156,8 @@ impl Stage<'_> {
         }
         let job = self.running()?;
         let mut held = job.switch.held.subscribe();
-        let hold = job.switch.hold();
+        // A savepoint may be asked for meanwhile, which would wait for what the checkpoint prepares, and not for its state.
+        let hold = job.switch.hold_in_storage();
         let handle = job.handle();
         let answer = tokio::spawn(async move { handle.trigger_checkpoint().await });
         self.pending = Some(Pending { hold, answer });
@@ -171,34 +172,44 @@ impl Stage<'_> {
 
     async fn end_by(&mut self, op: &str, step: &Value) -> Step {
         let job = self.running()?;
-        let handle = job.handle();
+        let mut stop = None;
         match op {
-            "cancel" => handle.cancel(),
+            "cancel" => job.handle().cancel(),
             "fail" => job.switch.fail(),
             "finish" => job.switch.end(),
             _ => {
                 let under = step.get("savepoint_under").map(|under| under.as_str().ok_or(under));
                 let under = under.transpose().map_err(|under| vec![format!("{under} is not understood")])?;
-                let target = self.target(under);
-                let stop = handle.stop_with_savepoint(Some(target), SavepointFormat::Canonical, false);
-                match self.patiently("a savepoint", stop).await? {
-                    Ok(outcome) => self.compare_found(&outcome.pointer).await?,
-                    Err(refusal) => return Err(vec![format!("ours was not stopped: {refusal}")]),
-                }
+                let (handle, target) = (job.handle(), Some(self.target(under)));
+                // Beside what is pending: it answers when the tasks have ended, which they cannot while state is held.
+                stop = Some(tokio::spawn(async move {
+                    handle.stop_with_savepoint(target, SavepointFormat::Canonical, false).await
+                }));
             }
         }
-        drop(handle);
-        if let Some(Pending { hold, answer }) = self.pending.take() {
-            // A job that ends by itself waits for what it has begun.
-            let hold = (op != "finish").then_some(hold);
-            let answer = self.patiently("an answer", answer).await?;
-            drop(hold);
-            let answer = answer.map_err(|error| vec![error.to_string()])?;
-            if let Some(step) = self.awaited.take() {
-                self.compare_answer(&step, &answer)?;
+        self.settle(op).await?;
+        if let Some(stop) = stop {
+            let stopped = self.patiently("a savepoint", stop).await?;
+            match stopped.map_err(|error| vec![error.to_string()])? {
+                Ok(outcome) => self.compare_found(&outcome.pointer).await?,
+                Err(refusal) => return Err(vec![format!("ours was not stopped: {refusal}")]),
             }
         }
         self.compare_end(step).await
+    }
+
+    /// Compares what became of the checkpoint in progress when the job was ended in this way, and holds it no more.
+    async fn settle(&mut self, op: &str) -> Step {
+        let Some(Pending { hold, answer }) = self.pending.take() else { return Ok(()) };
+        // A job that ends by itself waits for what it has begun. Every other end gives it up, while it is still held.
+        let hold = (op != "finish").then_some(hold);
+        let answer = self.patiently("an answer", answer).await?;
+        drop(hold);
+        let answer = answer.map_err(|error| vec![error.to_string()])?;
+        match self.awaited.take() {
+            Some(step) => self.compare_answer(&step, &answer),
+            None => Ok(()),
+        }
     }
 
     /// Compares how the job has ended.

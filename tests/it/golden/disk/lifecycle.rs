@@ -14,10 +14,6 @@ use stillframe::storage::{ErrorKind, StateScope, StorageError};
 
 const KIND: &str = "lifecycle";
 
-/// The checkpoint that the recording completes, and the one that it gives up.
-const COMPLETED: CheckpointId = CheckpointId::new(7);
-const GIVEN_UP: CheckpointId = CheckpointId::new(8);
-
 pub(super) async fn replay(name: &str, case: &Value) -> Outcome {
     let steps = case["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut life = match begin(steps).await {
@@ -44,7 +40,14 @@ struct Life {
     pointer: Option<Pointer>,
     /// State that was written and can be read when its checkpoint is complete, with what is recorded of it.
     written: Vec<(Value, StateHandle)>,
+    /// The checkpoint that was begun last, which is the one that is completed.
+    completed: CheckpointId,
+    /// The one that the recording gives up, which is begun before it says so.
+    given_up: CheckpointId,
+    /// The first id that the recording names nowhere.
     next: CheckpointId,
+    /// Those that ours refused.
+    refused: BTreeSet<CheckpointId>,
     /// Whether what was completed has been removed again.
     is_removed: bool,
     findings: Vec<String>,
@@ -76,17 +79,41 @@ async fn begin(steps: &[Value]) -> Result<Life, String> {
         }
         class => return Err(format!("the class {class} is not understood")),
     };
+    let ops = steps.iter().map(|step| text(step, "op"));
+    let ids = ops.clone().filter_map(id_in).collect::<BTreeSet<_>>();
+    // If the recording gives none up, any that it does not name will do.
+    let given_up = ops.clone().find(|op| op.starts_with(GIVES_UP)).and_then(id_in);
+    let given_up = given_up.or(ids.last().map(|id| id.next())).unwrap_or(CheckpointId::FIRST);
     Ok(Life {
         ground: ground.map_err(|error| error.to_string())?,
         location: None,
         pointer: None,
         written: Vec::new(),
-        next: CheckpointId::new(9),
+        completed: CheckpointId::new(0),
+        given_up,
+        next: ids.last().copied().unwrap_or(given_up).max(given_up).next(),
+        refused: BTreeSet::new(),
         is_removed: false,
         findings: Vec::new(),
         differences: BTreeSet::new(),
         left_out: Vec::new(),
     })
+}
+
+const BEGINS: &str = "initialize_location_for_checkpoint ";
+const GIVES_UP: &str = "dispose_on_failure of chk-";
+const REMOVES: &str = "dispose completed chk-";
+
+/// The checkpoint that an operation names.
+fn id_in(op: &str) -> Option<CheckpointId> {
+    let rest = [BEGINS, GIVES_UP, REMOVES].into_iter().find_map(|words| op.strip_prefix(words))?;
+    rest.strip_suffix(" location").unwrap_or(rest).parse().ok().map(CheckpointId::new)
+}
+
+/// How many bytes of something were written, where the recording says so.
+fn size_of(recorded: &Value, otherwise: usize) -> usize {
+    let size = recorded["state_size"].as_u64().and_then(|size| usize::try_from(size).ok());
+    size.unwrap_or(otherwise)
 }
 
 /// What was found where a refusal was recorded or happened.
@@ -122,33 +149,18 @@ impl Life {
                 coordinator.claim().await?;
                 Ok(unexpected(recorded, recorded.is_null()))
             }
-            "initialize_location_for_checkpoint -1" => {
-                self.differences.insert(Difference::UnsignedTypes);
-                Ok(unexpected(recorded, recorded.get("raises").is_some()))
-            }
-            "initialize_location_for_checkpoint 0" => {
-                // Before the first id that the claim gave.
-                let begun = coordinator.begin_checkpoint(CheckpointId::new(0)).await;
-                assert!(self.ground.claim.next > CheckpointId::new(0), "a job begins with the first id");
-                self.differences.insert(Difference::ClaimedIds);
-                let is_refused = begun.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists);
-                Ok(unexpected(recorded, is_refused && recorded.get("raises").is_none()))
-            }
-            "initialize_location_for_checkpoint 7" => {
-                let location = coordinator.begin_checkpoint(COMPLETED).await?;
-                let is_default = location == LocationReference::Default;
-                self.location = Some(location);
-                Ok(unexpected(recorded, recorded["reference_is_default"] == is_default))
-            }
-            "write metadata 5 bytes" => self.commit(recorded).await,
+            _ if op.starts_with(BEGINS) => self.begin_checkpoint(op, recorded).await,
             "write metadata again" => self.commit_again(recorded).await,
             "open metadata of another location then close" => {
-                coordinator.begin_checkpoint(GIVEN_UP).await?;
+                coordinator.begin_checkpoint(self.given_up).await?;
                 self.differences.insert(Difference::MetadataInOneStep);
                 Ok(unexpected(recorded, recorded.is_null()))
             }
-            "dispose_on_failure of chk-8" => {
-                coordinator.discard(GIVEN_UP, &LocationReference::Default).await?;
+            _ if op.starts_with(GIVES_UP) => {
+                let Some(given_up) = id_in(op) else {
+                    return Ok(vec!["the number is not understood".into()]);
+                };
+                coordinator.discard(given_up, &LocationReference::Default).await?;
                 Ok(unexpected(recorded, recorded.is_null()))
             }
             "resolve_checkpoint of own pointer" => self.resolve(recorded).await,
@@ -157,14 +169,14 @@ impl Life {
                 self.next = self.next.next();
                 Ok(compare_outcome(recorded, begun).err().unwrap_or_default())
             }
-            "savepoint into ROOT/sp" => self.savepoint(recorded).await,
+            _ if op.starts_with("savepoint into ROOT/") => self.savepoint(op, recorded).await,
             "savepoint into a relative directory" => {
                 self.left_out.push("a relative target begins in the directory of the process".into());
                 Ok(Vec::new())
             }
-            "dispose completed chk-7 location" => {
-                coordinator.conclude(JobStatus::Finished, &[COMPLETED]).await?;
-                coordinator.remove(COMPLETED, &[]).await?;
+            _ if op.starts_with(REMOVES) && id_in(op) == Some(self.completed) => {
+                coordinator.conclude(JobStatus::Finished, &[self.completed]).await?;
+                coordinator.remove(self.completed, &[]).await?;
                 self.is_removed = true;
                 if recorded.get("raises").is_some() {
                     self.differences.insert(Difference::RemovalTakesState);
@@ -175,10 +187,44 @@ impl Life {
         }
     }
 
-    /// Writes state. The operation names the scope and the size, and whether the stream is given up.
+    /// Begins the checkpoint that the operation names.
+    async fn begin_checkpoint(&mut self, op: &str, recorded: &Value) -> Result<Vec<String>, StorageError> {
+        let Some(number) = op.strip_prefix(BEGINS).and_then(|number| number.parse::<i64>().ok()) else {
+            return Ok(vec!["the number is not understood".into()]);
+        };
+        let Ok(number) = u64::try_from(number) else {
+            self.differences.insert(Difference::UnsignedTypes);
+            return Ok(unexpected(recorded, recorded.get("raises").is_some()));
+        };
+        let (id, coordinator) = (CheckpointId::new(number), &self.ground.coordinator);
+        // Ours go up in ranges, so that a larger one can only be reached by way of others, which are given up.
+        let between = self.ground.claim.next.get()..number;
+        for id in between.step_by(16).skip(1).map(CheckpointId::new) {
+            coordinator.begin_checkpoint(id).await?;
+            coordinator.discard(id, &LocationReference::Default).await?;
+        }
+        let begun = coordinator.begin_checkpoint(id).await;
+        if id < self.ground.claim.next {
+            // Before the first id that the claim gave.
+            self.differences.insert(Difference::ClaimedIds);
+            self.refused.insert(id);
+            let is_refused = begun.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists);
+            return Ok(unexpected(recorded, is_refused && recorded.get("raises").is_none()));
+        }
+        let location = begun?;
+        let is_default = location == LocationReference::Default;
+        (self.location, self.completed) = (Some(location), id);
+        Ok(unexpected(recorded, recorded["reference_is_default"] == is_default))
+    }
+
+    /// Writes state, or metadata. The operation names the scope and the size, and whether the stream is given up.
     async fn write(&mut self, op: &str, recorded: &Value) -> Result<Vec<String>, StorageError> {
         let words = op.split(' ').collect::<Vec<_>>();
         let (scope, len, is_given_up) = match words[..] {
+            ["write", "metadata", len, "bytes"] => match len.parse() {
+                Ok(len) => return self.commit(len, recorded).await,
+                Err(_) => return Ok(vec!["the size is not understood".into()]),
+            },
             ["write", scope, len, "bytes"] => (scope, len, false),
             ["write", scope, len, "bytes", "then", "close", "without", "handle"] => (scope, len, true),
             _ => return Ok(vec!["the operation is not understood".into()]),
@@ -193,12 +239,12 @@ impl Life {
             _ => return Ok(vec!["the scope is not understood".into()]),
         };
         if is_given_up {
-            let mut stream = self.ground.worker.create(COMPLETED, &location, scope).await?;
+            let mut stream = self.ground.worker.create(self.completed, &location, scope).await?;
             stream.write(state(0, len).into()).await?;
             stream.abort().await?;
             return Ok(unexpected(recorded, recorded.is_null()));
         }
-        match compare_outcome(recorded, self.ground.write(COMPLETED, &location, scope, len).await) {
+        match compare_outcome(recorded, self.ground.write(self.completed, &location, scope, len).await) {
             Ok(Some(Some(handle))) => self.written.push((recorded.clone(), handle)),
             Ok(Some(None)) => return Ok(vec![format!("expected {recorded}, ours no handle")]),
             Ok(None) => {}
@@ -231,11 +277,11 @@ impl Life {
         Ok(unexpected(recorded, is_known))
     }
 
-    async fn commit(&mut self, recorded: &Value) -> Result<Vec<String>, StorageError> {
+    async fn commit(&mut self, len: usize, recorded: &Value) -> Result<Vec<String>, StorageError> {
         let Some(location) = &self.location else { return Ok(vec!["nothing was begun".into()]) };
         let coordinator = &self.ground.coordinator;
-        let pointer = coordinator.commit(COMPLETED, location, state(0, 5).into(), &[]).await?;
-        let found = coordinator.open_checkpoint(COMPLETED).await?;
+        let pointer = coordinator.commit(self.completed, location, state(0, len).into(), &[]).await?;
+        let found = coordinator.open_checkpoint(self.completed).await?;
         let mut findings = compare_pointer(&self.ground, &recorded["external_pointer"], &pointer);
         findings.extend(compare_found(&self.ground, recorded, &*found).await?);
         for (recorded, handle) in &self.written {
@@ -250,8 +296,9 @@ impl Life {
 
     async fn commit_again(&mut self, recorded: &Value) -> Result<Vec<String>, StorageError> {
         let Some(location) = &self.location else { return Ok(vec!["nothing was begun".into()]) };
-        let again = self.ground.coordinator.commit(COMPLETED, location, state(0, 6).into(), &[]).await;
-        if recorded.get("raises").is_none() && recorded["metadata_handle"]["state_size"] == 6 {
+        let len = size_of(&recorded["metadata_handle"], 6);
+        let again = self.ground.coordinator.commit(self.completed, location, state(0, len).into(), &[]).await;
+        if recorded.get("raises").is_none() && recorded["metadata_handle"]["state_size"] == len {
             self.differences.insert(Difference::WrittenOnce);
             let is_refused = again.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists);
             return Ok(unexpected(recorded, is_refused));
@@ -274,20 +321,25 @@ impl Life {
         }
     }
 
-    async fn savepoint(&mut self, recorded: &Value) -> Result<Vec<String>, StorageError> {
-        let (id, target) = (self.next, self.ground.real("ROOT/sp"));
+    async fn savepoint(&mut self, op: &str, recorded: &Value) -> Result<Vec<String>, StorageError> {
+        let target = op.trim_start_matches("savepoint into ");
+        let (id, target) = (self.next, self.ground.real(target));
         self.next = self.next.next();
         let location = self.ground.coordinator.begin_savepoint(id, Some(&target)).await?;
         let mut written = Vec::new();
         for (name, scope) in [("exclusive", StateScope::Exclusive), ("shared", StateScope::Shared)] {
-            match compare_outcome(recorded, self.ground.write(id, &location, scope, 100_000).await) {
+            match compare_outcome(
+                recorded,
+                self.ground.write(id, &location, scope, size_of(&recorded[name], 100_000)).await,
+            ) {
                 Ok(Some(Some(handle))) => written.push((name, handle)),
                 Ok(Some(None)) => return Ok(vec![format!("{name}: ours gave no handle")]),
                 Ok(None) => return Ok(Vec::new()),
                 Err(findings) => return Ok(findings),
             }
         }
-        let pointer = self.ground.coordinator.publish_savepoint(id, &location, state(0, 4).into()).await?;
+        let len = size_of(&recorded["completed"]["metadata_handle"], 4);
+        let pointer = self.ground.coordinator.publish_savepoint(id, &location, state(0, len).into()).await?;
         let found = self.ground.storage.resolve(&pointer).await?;
         let mut findings = compare_found(&self.ground, &recorded["completed"], &*found).await?;
         for (name, handle) in written {
@@ -312,10 +364,10 @@ impl Life {
         // Metadata that is being written is one of Flink's files, and none of ours.
         let expected =
             Tree::recorded(lines.into_iter().filter(|line| !line.contains("/._metadata.inprogress.")));
-        let mut expected = expected.without(&format!("cp/{JOB}/chk-0/"));
-        if self.is_removed {
-            expected = expected.without(&format!("cp/{JOB}/chk-{COMPLETED}/"));
-        }
+        let removed = self.completed;
+        let gone = self.refused.iter().chain(self.is_removed.then_some(&removed));
+        let mut expected =
+            gone.fold(expected, |expected, id| expected.without(&format!("cp/{JOB}/chk-{id}/")));
         let mut ours = tree::of(self.ground.root.path());
         let findings = &mut self.findings;
         if expected.with_state() != ours.with_state() {

@@ -1,12 +1,10 @@
 //! The power goes, or the process dies, after each operation of a job; then again after each operation of the recovery. Every
 //! disk that may be left is given to the real recovery, which has to find all that was reported and nothing by half.
 
-mod mutant;
-
+use super::mutated::{After, Mutant, Mutated, Sync};
 use super::scripted::process::Errors;
 use super::scripted::{JOB, Journal, Outcome, ROOT, encode, ready, recovery, script, storage};
 use crate::prove::{Proof, report, seed, size};
-use mutant::{After, Mutant, Mutated};
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -171,11 +169,13 @@ fn nothing_that_was_reported_is_lost_wherever_the_power_goes() {
     let populated = populated();
     let backwards =
         |disk: &SimDisk| -> Arc<dyn Disk> { Arc::new(Mutated::new(disk, Mutant::ListsBackwards)) };
+    let late = |disk: &SimDisk| -> Arc<dyn Disk> { Arc::new(Mutated::new(disk, Mutant::ListsLate)) };
     let mut explore = |script, start: &(SimDisk, Journal), wrap: Wrap<'_>, stride| {
         found.explore(script, (&start.0, &start.1), wrap, Depth { coverage, stride, again });
     };
     explore(script::everything, &empty, &plain, size().pick(2, 1));
     explore(script::everything, &populated, &backwards, size().pick(2, 1));
+    explore(script::everything, &empty, &late, size().pick(50, 2));
     explore(script::large, &empty, &plain, size().pick(50, 5));
     found.wrong.iter().take(20).for_each(|wrong| println!("{wrong}"));
     let Found { cuts, states, nested, wrong, .. } = &found;
@@ -194,7 +194,7 @@ fn nothing_that_was_reported_is_lost_wherever_the_power_goes() {
 /// The job's directory, which its id names.
 const PLACE: &str = "/7363726970746564206a6f62206e6f31";
 
-const MUTANTS: [(Mutant, Script); 25] = [
+const MUTANTS: [(Mutant, Script); 29] = [
     (Mutant::File("/segment-"), script::everything),
     (Mutant::File("/state-"), script::large),
     (Mutant::File("/shared/shared-"), script::everything),
@@ -219,8 +219,48 @@ const MUTANTS: [(Mutant, Script); 25] = [
     (Mutant::Directory("/data", After::Any), script::everything),
     (Mutant::Directory("/shared", After::Any), script::everything),
     (Mutant::Directory("/taskowned", After::Any), script::everything),
+    (Mutant::Directory("/", After::Any), script::everything),
+    (Mutant::Directory("savepoint-*", After::Create), script::everything),
+    (Mutant::Directory("chk-*", After::Nothing), script::everything),
     (Mutant::DeletesBeforeCommit, script::everything),
+    (Mutant::ListIsTruth, script::everything),
 ];
+
+/// Those that nobody misses, and why they are there all the same.
+const SPARE: [(Mutant, &str); 3] = [
+    (
+        Mutant::Directory("/_ctl/r", After::Create),
+        "an entry needs no state beside it; there is one way to publish",
+    ),
+    (Mutant::Directory("/_ctl/e", After::Create), "as for an entry"),
+    (
+        Mutant::Directory("/_ctl/e", After::Nothing),
+        "the marker that the claim writes next makes them durable, too",
+    ),
+];
+
+/// Whoever adds an fsync adds the mistake of leaving it out, or nobody would notice that it is not needed, or not there.
+#[test]
+fn every_fsync_of_an_honest_run_is_left_out_by_a_mutant() {
+    let mut asked = BTreeSet::new();
+    for script in [script::everything as Script, script::large] {
+        let mutated = Mutated::new(&SimDisk::new(), Mutant::ListsLate);
+        let disk: Arc<dyn Disk> = Arc::new(mutated.clone());
+        let mut journal = Journal::default();
+        script(&disk, Errors::Meant, &mut journal).expect("nothing fails");
+        recovery::recover(disk, 10, Errors::Meant, &mut journal).expect("nothing fails");
+        asked.extend(mutated.syncs());
+    }
+    assert!(asked.len() > 30, "{} are few", asked.len());
+    let is_missed = |sync: &&Sync| MUTANTS.iter().any(|(mutant, _)| mutant.leaves_out(sync));
+    let is_spare = |sync: &&Sync| SPARE.iter().any(|(mutant, _)| mutant.leaves_out(sync));
+    let unknown: Vec<_> = asked.iter().filter(|sync| !is_missed(sync) && !is_spare(sync)).collect();
+    assert!(unknown.is_empty(), "no mutant leaves these out, add one for each to MUTANTS: {unknown:#?}");
+    for (mutant, why) in SPARE {
+        let is_asked = asked.iter().any(|sync| mutant.leaves_out(sync));
+        assert!(is_asked, "{mutant:?} is not asked for any more, which was: {why}");
+    }
+}
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the way to a violation is what a person wants to see")]

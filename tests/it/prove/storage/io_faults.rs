@@ -6,6 +6,7 @@
 
 mod watch;
 
+use super::mutated::{Mutant, Mutated};
 use super::scripted::process::Errors;
 use super::scripted::{Journal, recovery, script};
 use crate::prove::{Proof, report, size};
@@ -136,5 +137,34 @@ fn whatever_fails_and_however_nothing_is_lost() {
         wrong.len(),
         wrong.first().map(|wrong| format!(": {wrong}")).unwrap_or_default()
     );
+    report(&proof);
+}
+
+/// What was to be written when an fsync failed may be gone, whatever a second one says. Whoever believes that loses it.
+#[test]
+fn an_fsync_that_is_tried_again_after_it_failed_is_found_out() {
+    let mut proof = Proof::begin("storage/io_faults_mutant");
+    let run = |disk: &SimDisk| {
+        let mut journal = Journal::default();
+        let reached: Arc<dyn Disk> = Arc::new(Mutated::new(disk, Mutant::RetriesFsync));
+        let errors = script::whatever_fails(&reached, Errors::Meant, &mut journal);
+        (errors, journal)
+    };
+    let mut lost = BTreeMap::<SimOperation, (u64, String)>::new();
+    for failing in SimDisk::new().fail_everywhere(FaultKind::Io, false, run) {
+        let (Failed { operation, path, .. }, (errors, journal)) = (&failing.failed, &failing.outcome);
+        if !matches!(operation, SimOperation::SyncFile | SimOperation::SyncDirectory) {
+            continue;
+        }
+        assert!(errors.is_empty(), "the second answer is no error, and yet: {errors:?}");
+        proof.cases += 1;
+        if let Err(wrong) = recovery::check(&failing.disk.worst_case(), 10, journal) {
+            let (count, _) = lost.entry(*operation).or_insert((0, format!("{}: {wrong}", path.display())));
+            *count += 1;
+        }
+    }
+    let missed = [SimOperation::SyncFile, SimOperation::SyncDirectory].map(|sync| !lost.contains_key(&sync));
+    proof.violations = missed.into_iter().map(u64::from).sum();
+    proof.detail = format!("lost, by what was tried again: {lost:?}");
     report(&proof);
 }

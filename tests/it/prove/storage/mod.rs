@@ -5,6 +5,7 @@ mod child;
 mod crash;
 mod io_faults;
 mod kill;
+mod mutated;
 mod power_cut;
 mod register;
 mod scripted;

@@ -25,7 +25,7 @@ fn refusal(entry: &Entry) -> (String, String) {
 }
 
 #[test]
-fn each_defect_of_an_entry_has_its_own_words() {
+fn hardening_4_1_4_each_defect_of_an_entry_has_its_own_words() {
     let address = |text: &str| vec![Retained { location: Some(text.into()), ..own(3) }];
     for (bad, element, words) in [
         (Entry { sequence: 0, ..entry() }, "sequence", "is 0; expected a number from 1"),
@@ -67,14 +67,28 @@ fn each_defect_of_an_entry_has_its_own_words() {
     ] {
         assert_eq!(refusal(&bad), (element.into(), words.into()));
     }
+}
+
+#[test]
+fn hardening_4_1_3_entries_and_markers_are_limited() {
     let many = Entry { id_limit: u64::MAX, retained: (2..60_000).map(own).collect(), ..entry() };
     assert!(matches!(many.encode(), Err(FormatError::TooLarge { limit: ENTRY_LIMIT, .. })));
     let long = vec![0; usize::try_from(ENTRY_LIMIT).unwrap() + 1];
     assert!(matches!(Entry::decode(&long), Err(FormatError::TooLarge { limit: ENTRY_LIMIT, .. })));
+    assert!(matches!(Marker::decode(&[0; 257]), Err(FormatError::TooLarge { limit: MARKER_LIMIT, .. })));
+    // How many checkpoints are retained is only claimed.
+    let body = frame::open_body(RecordKind::RegisterEntry, &entry().encode().unwrap()).unwrap().to_vec();
+    let at = 16 + 8 + 4 + 8 + 16 + 8 + 1;
+    assert_eq!(body[at..at + 8], 2_u64.to_le_bytes(), "how many are retained");
+    for claimed in [1_u64 << 20, 1 << 60, u64::MAX] {
+        let body = [&body[..at], &claimed.to_le_bytes(), &body[at + 8..]].concat();
+        let forged = frame::seal_body(RecordKind::RegisterEntry, &body).unwrap();
+        assert!(Entry::decode(&forged).is_err(), "{claimed}");
+    }
 }
 
 #[test]
-fn what_cannot_be_written_is_not_read_either() {
+fn hardening_4_1_4_what_cannot_be_written_is_not_read_either() {
     // The same rule on both sides: a frame around a body that the checks would not have let out.
     let good = entry().encode().unwrap();
     let mut body = frame::open_body(RecordKind::RegisterEntry, &good).unwrap().to_vec();
@@ -96,18 +110,75 @@ fn what_cannot_be_written_is_not_read_either() {
 }
 
 #[test]
-fn each_defect_of_a_marker_has_its_own_words() {
+fn hardening_4_1_4_each_defect_of_a_marker_has_its_own_words() {
     let marker = Marker { job: JOB, epoch: 2, token: 1, floor: 7 };
     assert_eq!(Marker::decode(&marker.encode().unwrap()).unwrap(), marker);
     let error = Marker { epoch: 0, ..marker.clone() }.encode().unwrap_err();
     assert_eq!(error.to_string(), "epoch: is 0; expected a number from 1");
     let error = Marker { epoch: 1, ..marker }.encode().unwrap_err();
     assert_eq!(error.to_string(), "floor: nobody can have written entry 7 before the first claim");
-    assert!(matches!(Marker::decode(&[0; 257]), Err(FormatError::TooLarge { limit: MARKER_LIMIT, .. })));
-    assert!(matches!(
-        Marker::decode(&entry().encode().unwrap()),
-        Err(FormatError::WrongKind { found: 5, .. })
-    ));
+}
+
+type Decode = fn(&[u8]) -> Result<(), FormatError>;
+
+/// Each kind of record of the register, with how it is read.
+fn records() -> [(RecordKind, Vec<u8>, Decode); 2] {
+    let marker = Marker { job: JOB, epoch: 2, token: 1, floor: 7 }.encode().unwrap();
+    [
+        (RecordKind::RegisterEntry, entry().encode().unwrap(), |bytes| Entry::decode(bytes).map(|_| ())),
+        (RecordKind::EpochMarker, marker, |bytes| Marker::decode(bytes).map(|_| ())),
+    ]
+}
+
+#[test]
+fn hardening_4_1_1_a_record_of_the_register_that_ends_anywhere_is_refused() {
+    for (kind, good, decode) in records() {
+        decode(&good).unwrap();
+        for cut in 0..good.len() {
+            assert!(decode(&good[..cut]).is_err(), "{kind:?} of {cut} bytes");
+        }
+        // Also with a frame that fits what is left.
+        let body = frame::open_body(kind, &good).unwrap();
+        for cut in 0..body.len() {
+            let cut_off = frame::seal_body(kind, &body[..cut]).unwrap();
+            assert!(decode(&cut_off).is_err(), "{kind:?} with a body of {cut} bytes");
+        }
+    }
+}
+
+#[test]
+fn hardening_4_1_2_a_record_of_the_register_is_none_of_another_kind() {
+    let [(_, entry, decode_entry), (_, marker, decode_marker)] = records();
+    assert!(matches!(decode_marker(&entry), Err(FormatError::WrongKind { found: 5, expected: 6 })));
+    assert!(matches!(decode_entry(&marker), Err(FormatError::WrongKind { found: 6, expected: 5 })));
+}
+
+#[test]
+fn hardening_4_1_4_nothing_follows_a_record_of_the_register() {
+    for (kind, good, decode) in records() {
+        let longer = [&good[..], &[0]].concat();
+        assert!(matches!(decode(&longer), Err(FormatError::TrailingBytes { found: 1, .. })), "{kind:?}");
+        // Also if the frame has room for it.
+        let body = [frame::open_body(kind, &good).unwrap(), &[0]].concat();
+        let longer = frame::seal_body(kind, &body).unwrap();
+        assert!(matches!(decode(&longer), Err(FormatError::TrailingBytes { found: 1, .. })), "{kind:?}");
+    }
+}
+
+#[test]
+fn hardening_4_3_2_neither_a_message_nor_debug_output_shows_the_secret_of_an_address() {
+    let address = |key: &str| format!("s3://{key}:canary@bucket/a?X-Amz-Signature=canary");
+    let root = |key| Root { address: address(key), is_owned: false };
+    let entry = Entry {
+        retained: vec![Retained { location: Some(address("key")), ..own(3) }],
+        roots: vec![root("b"), root("a")],
+        ..entry()
+    };
+    let (element, problem) = refusal(&entry);
+    assert_eq!((&*element, problem.matches("bucket").count()), ("roots", 2), "{problem}");
+    for shown in [problem, format!("{entry:?}")] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
 }
 
 fn retained(ids: impl Strategy<Value = u64>) -> impl Strategy<Value = Retained> {
@@ -153,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn a_byte_that_changed_is_noticed(entry in entries(), at in any::<proptest::sample::Index>(), by in 1_u8..) {
+    fn hardening_4_1_2_a_byte_of_an_entry_that_changed_is_noticed(entry in entries(), at in any::<proptest::sample::Index>(), by in 1_u8..) {
         let mut bytes = entry.encode().unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= by;

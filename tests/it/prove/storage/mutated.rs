@@ -1,6 +1,6 @@
 //! A disk on which one thing is left out that the storage asks for, or done wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +19,45 @@ pub(super) enum Mutant {
     DeletesBeforeCommit,
     /// A name that is taken is taken for a success.
     TakenIsWon,
+    /// An fsync that failed is tried again, and the second answer believed.
+    RetriesFsync,
+    /// A listing is taken for the truth, though it is late: the newest entry of the register is neither in it nor read.
+    ListIsTruth,
+    /// No mistake: a listing of entries is late by one, where there are several. (With one of markers a claim may be refused, with the
+    /// register being called damaged.)
+    ListsLate,
     /// No mistake: directories are listed in another order.
     ListsBackwards,
 }
 
+/// An fsync that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sync {
+    File(PathBuf),
+    /// With what happened last in it, and to which name.
+    Directory(PathBuf, After, String),
+}
+
+impl Mutant {
+    /// Whether it is this fsync that is left out.
+    pub(super) fn leaves_out(self, sync: &Sync) -> bool {
+        match (self, sync) {
+            (Self::File(pattern), Sync::File(path)) => path.to_string_lossy().contains(pattern),
+            (Self::Directory(pattern, after), Sync::Directory(path, last, name)) => {
+                let is_last = match after {
+                    After::Any => true,
+                    After::Make(begin) => matches!(last, After::Make(_)) && name.starts_with(begin),
+                    other => other == *last,
+                };
+                is_meant(path, pattern) && is_last
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What happened last in a directory before its fsync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum After {
     Create,
     Link,
@@ -48,16 +81,60 @@ pub(super) struct Mutated {
     /// The last thing that happened in each directory, and to which name.
     last: Arc<Mutex<BTreeMap<PathBuf, (After, String)>>>,
     rival: Arc<Mutex<Option<Rival>>>,
+    syncs: Arc<Mutex<BTreeSet<Sync>>>,
 }
 
 impl Mutated {
     pub(super) fn new(disk: &SimDisk, mutant: Mutant) -> Self {
-        Self { disk: disk.clone(), mutant, last: Arc::default(), rival: Arc::default() }
+        Self {
+            disk: disk.clone(),
+            mutant,
+            last: Arc::default(),
+            rival: Arc::default(),
+            syncs: Arc::default(),
+        }
     }
 
     /// Somebody else comes between when the first marker is about to get its name.
     pub(super) fn with_rival(self, rival: Rival) -> Self {
         Self { rival: Arc::new(Mutex::new(Some(rival))), ..self }
+    }
+
+    /// Every fsync that was asked for, left out or not.
+    pub(super) fn syncs(&self) -> BTreeSet<Sync> {
+        lock(&self.syncs).clone()
+    }
+
+    /// An fsync, unless it is the one that is left out.
+    fn sync(&self, sync: Sync, mut perform: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+        let is_left_out = self.mutant.leaves_out(&sync);
+        lock(&self.syncs).insert(sync);
+        if is_left_out {
+            return Ok(());
+        }
+        match perform() {
+            Err(error)
+                if self.mutant == Mutant::RetriesFsync && error.kind() != io::ErrorKind::Interrupted =>
+            {
+                perform()
+            }
+            other => other,
+        }
+    }
+
+    /// The newest entry of the register, if this is its directory and others are there that a late listing shows.
+    fn newest(&self, directory: &Path) -> Option<String> {
+        if !directory.ends_with("_ctl/r") {
+            return None;
+        }
+        let entries = self.disk.list(directory).ok()?;
+        let mut numbers: Vec<_> = entries
+            .into_iter()
+            .filter_map(|entry| entry.name.parse::<u64>().ok().map(|number| (number, entry.name)))
+            .collect();
+        numbers.sort_unstable();
+        let (_, newest) = numbers.pop()?;
+        (!numbers.is_empty()).then_some(newest)
     }
 
     fn happened<T>(&self, path: &Path, after: After, result: io::Result<T>) -> io::Result<T> {
@@ -101,9 +178,8 @@ impl Disk for Mutated {
         {
             let _ = self.disk.remove_file(Path::new(&format!("{job}/chk-1/_metadata")));
         }
-        let is_forgotten = matches!(self.mutant, Mutant::File(pattern) if text.contains(pattern));
         let file = self.happened(path, After::Create, self.disk.create_new(path))?;
-        Ok(Box::new(MutatedFile { file, is_forgotten }))
+        Ok(Box::new(MutatedFile { file, path: path.to_owned(), disk: self.clone() }))
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -136,18 +212,16 @@ impl Disk for Mutated {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let (last, name) = lock(&self.last).remove(path).unwrap_or((After::Nothing, String::new()));
-        let is_last = |after| match after {
-            After::Any => true,
-            After::Make(begin) => matches!(last, After::Make(_)) && name.starts_with(begin),
-            other => other == last,
-        };
-        match self.mutant {
-            Mutant::Directory(pattern, after) if is_meant(path, pattern) && is_last(after) => Ok(()),
-            _ => self.disk.sync_dir(path),
-        }
+        self.sync(Sync::Directory(path.to_owned(), last, name), || self.disk.sync_dir(path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskReader>> {
+        if self.mutant == Mutant::ListIsTruth
+            && let Some((directory, name)) = path.parent().zip(path.file_name())
+            && self.newest(directory).is_some_and(|newest| *newest == *name)
+        {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         self.disk.open(path)
     }
 
@@ -155,6 +229,10 @@ impl Disk for Mutated {
         let mut entries = self.disk.list(path)?;
         if self.mutant == Mutant::ListsBackwards {
             entries.reverse();
+        }
+        if matches!(self.mutant, Mutant::ListIsTruth | Mutant::ListsLate) {
+            let newest = self.newest(path);
+            entries.retain(|entry| Some(&entry.name) != newest.as_ref());
         }
         Ok(entries)
     }
@@ -167,7 +245,8 @@ impl Disk for Mutated {
 #[derive(Debug)]
 struct MutatedFile {
     file: Box<dyn DiskFile>,
-    is_forgotten: bool,
+    path: PathBuf,
+    disk: Mutated,
 }
 
 impl DiskFile for MutatedFile {
@@ -176,6 +255,7 @@ impl DiskFile for MutatedFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if self.is_forgotten { Ok(()) } else { self.file.sync() }
+        let Self { file, path, disk } = self;
+        disk.sync(Sync::File(path.clone()), || file.sync())
     }
 }
