@@ -11,6 +11,7 @@
 
 mod attempt;
 mod backlog;
+mod cancel;
 mod clock;
 mod control;
 mod coordinator;

@@ -1,5 +1,6 @@
 //! What the drivers owe the machines: nothing hangs, nothing is swallowed. Whole jobs are tested in `tests/`.
 
+mod cancelling;
 mod gate;
 mod hanging;
 mod levels;

@@ -1,8 +1,8 @@
 use super::ProgressReport;
+use crate::cancel::Cancelled;
 use crate::error::chain;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use stillframe_model::{Barrier, StateHandle, TaskProgress};
 use stillframe_storage::{StateScope, StateStream, WorkerStorage};
 
@@ -13,7 +13,7 @@ pub(crate) struct Writer {
     /// Whether the task had finished before the snapshot.
     pub(crate) finished: bool,
     storage: Arc<dyn WorkerStorage>,
-    cancelled: Arc<AtomicBool>,
+    cancelled: Cancelled,
     /// Whether there is something that could still get lost.
     has_written_files: bool,
     report: ProgressReport,
@@ -32,7 +32,7 @@ impl Writer {
         storage: Arc<dyn WorkerStorage>,
         barrier: Barrier,
         finished: bool,
-        cancelled: Arc<AtomicBool>,
+        cancelled: Cancelled,
         report: ProgressReport,
     ) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Writer {
 
     /// Nobody waits for the state of an aborted checkpoint any more.
     pub(super) fn wanted(&self) -> Result<(), String> {
-        if self.cancelled.load(Ordering::Relaxed) { Err("cancelled".to_owned()) } else { Ok(()) }
+        if self.cancelled.is_so() { Err("cancelled".to_owned()) } else { Ok(()) }
     }
 
     /// Writes one state. `None` if it has no bytes.
