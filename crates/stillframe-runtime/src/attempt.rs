@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
-use stillframe_model::{CheckpointId, CheckpointKind, FailureReason, JobStatus, Pointer, TaskId, VertexId};
+use stillframe_model::{
+    CheckpointId, CheckpointKind, FailureReason, JobStatus, Name, Pointer, TaskId, VertexId,
+};
 use stillframe_state::KeyedHistory;
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
@@ -112,8 +114,9 @@ impl<T: Record> Attempt<'_, T> {
                     Notice::Broken { message } => {
                         break AttemptEnd::Failed(JobFailure::OperatorCoordinator { message });
                     }
-                    Notice::Fail { reason, message } => {
-                        break AttemptEnd::Failed(JobFailure::Checkpoints { reason, message });
+                    Notice::Fail { reason, task, message } => {
+                        let task = task.and_then(|task| self.named(task));
+                        break AttemptEnd::Failed(JobFailure::Checkpoints { reason, task, message });
                     }
                 },
                 Some(ended) = driver.join_next() => {
@@ -156,7 +159,7 @@ impl<T: Record> Attempt<'_, T> {
         }
         // A publication that was under way may have had an end that nobody can know.
         let fenced = std::iter::from_fn(|| notices.try_recv().ok()).find_map(|notice| match notice {
-            Notice::Fail { reason: reason @ FailureReason::OutcomeUnknown, message } => {
+            Notice::Fail { reason: reason @ FailureReason::OutcomeUnknown, message, .. } => {
                 Some((reason, message))
             }
             Notice::Fail { .. } | Notice::Broken { .. } | Notice::Opened => None,
@@ -171,7 +174,11 @@ impl<T: Record> Attempt<'_, T> {
                 AttemptEnd::Ended(status)
             }
             (AttemptEnd::Failed(_), Some((reason, message))) => {
-                AttemptEnd::Failed(self.not_restarted(JobFailure::Checkpoints { reason, message }))
+                AttemptEnd::Failed(self.not_restarted(JobFailure::Checkpoints {
+                    reason,
+                    task: None,
+                    message,
+                }))
             }
         }
     }
@@ -204,8 +211,7 @@ impl<T: Record> Attempt<'_, T> {
             };
         }
         let left = names.into_values().filter_map(|task| {
-            let vertex = restore::name_of(&self.plan, task)?;
-            Some(LeftBehind::Task { vertex, subtask: task.subtask })
+            self.named(task).map(|(vertex, subtask)| LeftBehind::Task { vertex, subtask })
         });
         left.collect()
     }
@@ -394,16 +400,18 @@ impl<T: Record> Attempt<'_, T> {
         schedule.min_pause.saturating_add(part_of(range, draw))
     }
 
+    /// What people call a task.
+    fn named(&self, task: TaskId) -> Option<(Name, u32)> {
+        restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
+    }
+
     fn task_end(
         &self,
         names: &mut BTreeMap<Id, TaskId>,
         ended: Result<(Id, Result<(), Stop>), JoinError>,
     ) -> TaskEnd {
         let task = names.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
-        let named = || {
-            let task = task?;
-            restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
-        };
+        let named = || self.named(task?);
         let failure = match ended {
             Ok((_, Ok(()))) => return task.map_or(TaskEnd::CutOff, TaskEnd::Closed),
             Ok((_, Err(Stop::Disconnected))) => return TaskEnd::CutOff,

@@ -30,7 +30,7 @@ pub(crate) enum Notice {
     /// All tasks are open.
     Opened,
     /// The job has to fail.
-    Fail { reason: FailureReason, message: String },
+    Fail { reason: FailureReason, task: Option<TaskId>, message: String },
     /// The job has to fail, and not because of a checkpoint.
     Broken { message: String },
 }
@@ -187,8 +187,8 @@ impl CoordinatorDriver {
                 self.remove(op, Leftover::Dropped { checkpoint, shared })
             }
             Effect::Conclude { op, status, dropped } => self.conclude(op, status, dropped),
-            Effect::FailJob { reason, message, task: _ } => {
-                let _ = self.notices.send(Notice::Fail { reason, message });
+            Effect::FailJob { reason, task, message } => {
+                let _ = self.notices.send(Notice::Fail { reason, task, message });
             }
             Effect::Resolve { request, outcome } => self.levels.resolve(request, outcome),
             Effect::Report(report) => self.report(now, &report),

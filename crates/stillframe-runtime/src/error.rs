@@ -80,10 +80,12 @@ pub enum JobFailure {
         message: String,
     },
     /// More checkpoints failed than are tolerated, or the coordinator cannot know what the storage holds.
-    #[error("checkpoints failed: {reason}: {message}")]
+    #[error("checkpoints failed{}: {reason}: {message}", blamed(task))]
     Checkpoints {
         /// The reason of the last failure.
         reason: FailureReason,
+        /// The task that is to blame, if one is: its vertex, and which of the subtasks.
+        task: Option<(Name, u32)>,
         /// Its cause.
         message: String,
     },
@@ -100,7 +102,8 @@ pub enum JobFailure {
         #[source]
         cause: Box<Self>,
     },
-    /// The coordinator of an operator panicked or did not answer when it was told what became of a checkpoint.
+    /// The coordinator of an operator panicked or did not answer, when it was asked for its state or told what became of a
+    /// checkpoint.
     #[error("the coordinator of an operator: {message}")]
     OperatorCoordinator {
         /// Which, and what happened.
@@ -188,6 +191,10 @@ pub enum JobError {
         /// The last failure.
         source: JobFailure,
     },
+}
+
+fn blamed(task: &Option<(Name, u32)>) -> String {
+    task.as_ref().map_or_else(String::new, |(vertex, subtask)| format!(" ({vertex}, subtask {subtask})"))
 }
 
 fn listed(left: &[LeftBehind]) -> String {

@@ -168,9 +168,10 @@ impl Offload {
         }
         let permit = tokio::select! {
             biased;
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.map_err(|_| Unanswered::NotBegun)?,
-            // Everybody on this lane has a deadline, and gives the place away behind it.
+            // Behind the end nothing is begun, free place or not: it would only be given up at once, and be named.
             () = deadlines.ended() => return Err(Unanswered::NotBegun),
+            // Everybody on this lane has a deadline, and gives the place away behind it.
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.map_err(|_| Unanswered::NotBegun)?,
         };
         let (entry, answer) = self.begin(call, permit, future);
         tokio::select! {
@@ -249,7 +250,7 @@ impl Unanswered {
             Self::Lost => call.error(kind, "it panicked".into()),
             Self::NotBegun => call.error(
                 ErrorKind::Unavailable,
-                "not begun, because earlier operations of this storage have not answered".into(),
+                "not begun, because no time was left for it or earlier operations have not answered".into(),
             ),
             Self::GivenUp { after } => call.error(kind, format!("no answer for {after:.1?}")),
             Self::Cancelled => call.error(kind, "cancelled".into()),

@@ -48,6 +48,16 @@ impl Writer {
         }
     }
 
+    /// It waits for a thread.
+    pub(crate) fn waits(&self) {
+        self.report.progressed(self.barrier.checkpoint, TaskProgress::Queued);
+    }
+
+    /// It has one.
+    pub(super) fn encodes(&self) {
+        self.report.progressed(self.barrier.checkpoint, TaskProgress::Writing { written: 0, of: None });
+    }
+
     /// So many bytes are to be written.
     pub(super) fn begin(&mut self, of: u64) {
         self.of = of;
@@ -94,7 +104,7 @@ impl Writer {
             let len = next.len() as u64;
             stream.write(next).await.map_err(|error| chain(&error))?;
             self.written += len;
-            if self.written - self.reported >= STRIDE as u64 {
+            if self.written - self.reported >= STRIDE as u64 || self.written == self.of {
                 self.say();
             }
         }
@@ -109,6 +119,7 @@ impl Writer {
             return Ok(());
         }
         let Barrier { checkpoint, location, .. } = &self.barrier;
+        self.report.progressed(*checkpoint, TaskProgress::Syncing);
         self.storage.sync(*checkpoint, location).await.map_err(|error| chain(&error))
     }
 }

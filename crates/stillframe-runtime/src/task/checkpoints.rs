@@ -158,7 +158,7 @@ impl<T: Record> Task<T> {
         let report = self.report();
         report.progressed(checkpoint, TaskProgress::Capturing);
         let mut snapshot = unit.snapshot(checkpoint)?;
-        report.progressed(checkpoint, TaskProgress::Writing { written: 0, of: None });
+        report.progressed(checkpoint, TaskProgress::Preparing);
         let metrics = SnapshotMetrics {
             start_delay: alignment
                 .map_or_else(|| clock::since_wall(barrier.triggered_at), |alignment| alignment.start_delay),
@@ -268,6 +268,7 @@ async fn write(
         prepare.await.map_err(CaptureError::Preparation)?;
         return Err(CaptureError::State("cancelled".into()));
     }
+    writer.waits();
     let written = match offload.run_while_wanted(cancelled, snapshot.write(form, writer)).await {
         Ok(written) => written,
         Err(Unanswered::Lost) => Err("writing the state panicked".into()),

@@ -3,7 +3,7 @@
 use super::gate::{Gate, Op, Release};
 use super::*;
 use crate::cancel::Wanted;
-use crate::offload::Unanswered;
+use crate::offload::{Call, Deadlines, Unanswered};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::Weak;
 use stillframe_coordinator::Event;
@@ -241,4 +241,18 @@ async fn nothing_more_is_written_when_too_many_writes_hang() {
     }
     let (_wanted, cancelled) = Wanted::new();
     assert_eq!(offload.run_while_wanted(&cancelled, async {}).await, Err(Unanswered::NotBegun));
+}
+
+/// Everything that is still to be removed when the end comes would be named as left behind otherwise.
+#[tokio::test(start_paused = true)]
+async fn behind_the_end_nothing_is_begun() {
+    let (offload, deadlines) = (Offload::new(), Deadlines::new(Duration::from_secs(9)));
+    let is_begun = Arc::new(AtomicBool::new(false));
+    let begun = Arc::clone(&is_begun);
+    deadlines.end_within(Duration::ZERO);
+    let call = Call::new("remove", "a checkpoint");
+    let answer =
+        offload.run_within(&call, &deadlines, async move { begun.store(true, Ordering::SeqCst) }).await;
+    assert_eq!(answer, Err(Unanswered::NotBegun));
+    assert!(offload.under_way().is_empty() && !is_begun.load(Ordering::SeqCst));
 }
