@@ -3,6 +3,7 @@
 mod apart;
 mod levels;
 mod parties;
+mod status;
 mod storage;
 
 pub(crate) use levels::Levels;
@@ -13,7 +14,6 @@ use crate::clock::Clock;
 use crate::control::{Control, Message};
 use crate::error::chain;
 use crate::event::{JobEvent, Observer};
-use crate::handle::{PendingCheckpoint, StorageCall};
 use crate::offload::{Call, Deadlines, Offload, Unanswered};
 use crate::statistics::SharedStatistics;
 use std::collections::BTreeMap;
@@ -124,8 +124,7 @@ impl CoordinatorDriver {
                 Some(Event::Trigger { request: self.levels.ask(reply), snapshot })
             }
             Message::Status(reply) => {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(self.status());
+                self.answer(reply);
                 None
             }
             Message::Opened(task) => {
@@ -227,15 +226,6 @@ impl CoordinatorDriver {
             Report::Skipped { reason } => JobEvent::Skipped { reason: *reason },
             Report::Refused { reason } => JobEvent::Refused { reason: *reason },
         });
-    }
-
-    fn status(&self) -> Vec<PendingCheckpoint> {
-        let storage = |checkpoint| {
-            let call = self.calls.values().find(|(of, _)| *of == checkpoint).map(|(_, call)| call)?;
-            Some(StorageCall { operation: call.to_string(), waiting: call.since().elapsed() })
-        };
-        let pending = self.machine.status(self.clock.now()).into_iter();
-        pending.map(|status| PendingCheckpoint { storage: storage(status.checkpoint), status }).collect()
     }
 
     fn tell(&self, task: TaskId, control: Control) {

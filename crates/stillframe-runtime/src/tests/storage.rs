@@ -11,8 +11,9 @@ use stillframe_model::{
     StateFile, StateHandle, StorageDescriptor, UnixMillis,
 };
 use stillframe_storage::{
-    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StateReader,
-    StateScope, StateStream, StorageAccess, StorageError, Sweep, SweepMode, WorkerStorage, async_trait,
+    CheckpointStorage, Claim, CommitStage, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership,
+    StateReader, StateScope, StateStream, StorageAccess, StorageError, Sweep, SweepMode, WorkerStorage,
+    async_trait,
 };
 
 type Publish = dyn Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync;
@@ -219,6 +220,11 @@ impl CoordinatorStorage for Shelf {
             content.checkpoints.insert(*id, None);
         }
         Ok(Pointer::new(checkpoint.to_string()))
+    }
+
+    /// It hangs before it has written anything, if at all.
+    fn commit_stage(&self, _: CheckpointId) -> Option<CommitStage> {
+        (self.gate.inside() > 0).then_some(CommitStage::Metadata)
     }
 
     async fn publish_savepoint(
