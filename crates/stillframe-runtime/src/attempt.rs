@@ -2,9 +2,11 @@
 
 use crate::backlog::{Backlog, SourceBacklog};
 use crate::clock::Clock;
+use crate::commands::Commands;
 use crate::control::{Control, Message};
 use crate::coordinator::{CoordinatorDriver, Leftover, Levels, Notice, Parties, Party};
 use crate::event::{JobEvent, Observer};
+use crate::first_delay::{Draw, first_delay};
 use crate::gate::InputGate;
 use crate::graph::{JobGraph, Unit};
 use crate::handle::Command;
@@ -53,6 +55,8 @@ pub(crate) struct Attempt<'a, T> {
     pub(crate) statistics: SharedStatistics,
     pub(crate) offload: Offload,
     pub(crate) deadlines: Arc<Deadlines>,
+    /// For the delay of its first periodic checkpoint.
+    pub(crate) draw: Draw,
     /// How long its tasks may take to end, and after them the storage.
     pub(crate) shutdown: Duration,
 }
@@ -71,7 +75,7 @@ impl<T: Record> Attempt<'_, T> {
     /// accordingly.
     pub(crate) async fn run(
         mut self,
-        commands: &mut mpsc::UnboundedReceiver<Command>,
+        commands: &mut Commands,
         on_failure: impl FnOnce(&JobFailure) -> Event,
     ) -> AttemptEnd {
         let (inbox, messages) = mpsc::unbounded_channel();
@@ -82,7 +86,6 @@ impl<T: Record> Attempt<'_, T> {
         let mut driver = self.driver(controls, notices_sender).start(messages);
 
         let mut open = names.len();
-        let mut attended = true;
         // What a person asks for while tasks still open waits for them; refusing it would only make the person ask again.
         let mut early = Some(std::mem::take(&mut self.early));
         let end = loop {
@@ -109,7 +112,9 @@ impl<T: Record> Attempt<'_, T> {
                         for early in early.take().into_iter().flatten() {
                             let _ = inbox.send(early);
                         }
-                        let _ = inbox.send(Message::Event(Event::StartPeriodic { first_after: self.first_after() }));
+                        let _ = inbox.send(Message::Event(Event::StartPeriodic {
+                            first_after: first_delay(self.config, &self.draw),
+                        }));
                     }
                     Notice::Broken { message } => {
                         break AttemptEnd::Failed(JobFailure::OperatorCoordinator { message });
@@ -122,8 +127,8 @@ impl<T: Record> Attempt<'_, T> {
                 Some(ended) = driver.join_next() => {
                     break AttemptEnd::Failed(JobFailure::Coordinator { message: coordinator_ended(ended) });
                 }
-                command = commands.recv(), if attended => match command {
-                    Some(Command::Snapshot { snapshot, reply }) => {
+                command = commands.next() => match command {
+                    Command::Snapshot { snapshot, reply } => {
                         let request = Message::Request { snapshot, reply };
                         match &mut early {
                             Some(early) => early.push(request),
@@ -132,18 +137,16 @@ impl<T: Record> Attempt<'_, T> {
                             }
                         }
                     }
-                    Some(Command::Status(reply)) => {
+                    Command::Status(reply) => {
                         let _ = inbox.send(Message::Status(reply));
                     }
-                    Some(Command::Stop(status)) => break AttemptEnd::Ended(status),
-                    // Nobody holds the handle any more; the job goes on by itself.
-                    None => attended = false,
+                    Command::Stop(status) => break AttemptEnd::Ended(status),
                 },
             }
         };
 
         // First nobody processes any more, then the coordinator ends.
-        let left_tasks = self.end_tasks(tasks, names).await;
+        let left_tasks = commands.while_ending(self.end_tasks(tasks, names), &inbox).await;
         let end = match end {
             AttemptEnd::Failed(cause) => AttemptEnd::Failed(beside(cause, left_tasks.clone())),
             ended => ended,
@@ -152,7 +155,7 @@ impl<T: Record> Attempt<'_, T> {
             AttemptEnd::Ended(status) => Event::End { status: *status },
             AttemptEnd::Failed(failure) => on_failure(failure),
         };
-        self.wind_up(driver, &inbox, last).await;
+        commands.while_ending(self.wind_up(driver, &inbox, last), &inbox).await;
         let left_calls = self.offload.left_behind();
         for left in left_tasks.iter().chain(&left_calls) {
             (self.observer)(&JobEvent::LeftBehind(left));
@@ -391,15 +394,6 @@ impl<T: Record> Attempt<'_, T> {
         self.recovery.restore
     }
 
-    /// Somewhere between the minimum pause and the interval, so that jobs that started together do not write together.
-    fn first_after(&self) -> Duration {
-        let schedule = &self.config.schedule;
-        let range = schedule.interval.unwrap_or(schedule.min_pause).saturating_sub(schedule.min_pause);
-        // Without randomness the first checkpoint comes as late as it may; nothing depends on the draw.
-        let draw = getrandom::u32().unwrap_or(u32::MAX);
-        schedule.min_pause.saturating_add(part_of(range, draw))
-    }
-
     /// What people call a task.
     fn named(&self, task: TaskId) -> Option<(Name, u32)> {
         restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
@@ -451,13 +445,6 @@ fn beside(cause: JobFailure, more: Vec<LeftBehind>) -> JobFailure {
     }
 }
 
-/// Nothing of `range` for the smallest draw, all of it for the largest.
-fn part_of(range: Duration, draw: u32) -> Duration {
-    let share = f64::from(draw) / f64::from(u32::MAX);
-    // Seconds as a float are rounded, at the very end of the range to more than a duration can hold.
-    Duration::try_from_secs_f64(range.as_secs_f64() * share).map_or(range, |part| part.min(range))
-}
-
 fn index(vertex: VertexId) -> usize {
     usize::try_from(vertex.get()).unwrap_or(usize::MAX)
 }
@@ -479,19 +466,5 @@ fn panic_message(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => text(panic).unwrap_or_else(|_| "with no message".into()),
         Err(error) => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_checkpoint_comes_within_the_range_whatever_its_size() {
-        for range in [Duration::ZERO, Duration::from_secs(1), Duration::MAX] {
-            assert_eq!(part_of(range, 0), Duration::ZERO);
-            assert!(part_of(range, u32::MAX / 2) <= range);
-            assert_eq!(part_of(range, u32::MAX), range);
-        }
     }
 }

@@ -92,6 +92,14 @@ pub enum JobFailure {
     /// The storage failed while the job was being restored for another attempt.
     #[error("checkpoint storage")]
     Storage(#[source] StorageError),
+    /// A hook of the job, or the coordinator of an operator, could not take its state back for another attempt.
+    #[error("{who} could not be restored")]
+    Restore {
+        /// Who.
+        who: String,
+        /// Its error.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The attempt failed, and something of it goes on that cannot be ended. Another attempt of this process would meet it:
     /// what it is still going to write, the locks that it holds. A new process does not.
     #[error("it cannot be restarted in this process, because something has not ended: {}", listed(left))]

@@ -6,6 +6,7 @@ mod hanging;
 mod levels;
 mod parties;
 mod reports;
+mod requests;
 mod stopping;
 mod storage;
 

@@ -321,3 +321,114 @@ async fn a_coordinator_that_panics_or_hangs_over_its_state_fails_the_job() {
         assert_eq!(text.contains("panicked"), !hangs, "{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_does_not_close_is_named_and_keeps_no_other_from_closing() {
+    let (shelf, log, gate) = (Shelf::default(), Log::default(), Arc::<Gate>::default());
+    let _release = Release(Arc::clone(&gate));
+    gate.close_for(Op::Conclude);
+    let job = coordinated(&shelf, &log, idle)
+        .with_master_hook(Stuck(Arc::clone(&gate)))
+        .with_master_hook(Noting { log: Arc::clone(&log), refuses: false })
+        .with_shutdown_timeout(SHUTDOWN);
+    let offload = job.offload.clone();
+    let handle = job.start();
+    handle.trigger_checkpoint().await.unwrap();
+    handle.cancel();
+    let took = wind_forward(&handle, &offload, &gate).await;
+    assert!(took <= SHUTDOWN * 3, "{took:?}");
+    let left = handle.wait().await.unwrap().left_behind;
+    let [left] = &left[..] else { panic!("{left:?}") };
+    assert!(left.to_string().starts_with("close the hook stuck"), "{left}");
+    assert!(log.lock().unwrap().contains(&"hook closed".to_owned()), "{log:?}");
+}
+
+/// Cannot be restored so many times.
+struct Reluctant(Mutex<u32>);
+
+impl MasterHook for Reluctant {
+    fn name(&self) -> &str {
+        "reluctant"
+    }
+
+    fn trigger(&self, _: CheckpointId, _: UnixMillis) -> TaskResult<Option<Bytes>> {
+        Ok(Some(Bytes::from_static(b"state")))
+    }
+
+    fn restore(&self, _: CheckpointId, _: Option<Bytes>) -> TaskResult<()> {
+        let mut times = self.0.lock().unwrap();
+        match times.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                *times = left;
+                Err(TaskError::message("not now"))
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_cannot_be_restored_uses_up_an_attempt() {
+    for (times, is_for_good) in [(1, false), (9, true)] {
+        let (shelf, log) = (Shelf::default(), Log::default());
+        let read = |told: &[CheckpointId]| if told.is_empty() { idle(told) } else { broken() };
+        let (failed, mut failures) = mpsc::unbounded_channel();
+        let handle = coordinated(&shelf, &log, read)
+            .with_master_hook(Reluctant(Mutex::new(times)))
+            .with_restart(RestartStrategy::FixedDelay { attempts: 2, delay: Duration::from_secs(1) })
+            .on_event(move |event| {
+                if let JobEvent::Failed { cause, .. } = event {
+                    let _ = failed.send(chain(*cause));
+                }
+            })
+            .start();
+        handle.trigger_checkpoint().await.unwrap();
+        let first = failures.recv().await.unwrap();
+        assert!(first.contains("broken"), "{first}");
+        let second = failures.recv().await.unwrap();
+        assert_eq!(second, "the hook reluctant could not be restored: not now");
+        if is_for_good {
+            let ended = handle.wait().await;
+            let Err(JobError::Failed { source: JobFailure::Restore { .. }, .. }) = ended else {
+                panic!("{ended:?}")
+            };
+            assert_eq!(shelf.ended(), Some(JobStatus::Failed), "the storage is well, and it goes on record");
+        } else {
+            // The third attempt runs until it has a checkpoint, as the first did.
+            while handle.trigger_checkpoint().await.is_err() {
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            let ended = handle.wait().await;
+            assert!(
+                matches!(ended, Err(JobError::Failed { attempts: 3, source: JobFailure::Task { .. }, .. })),
+                "{ended:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_ended_while_a_hook_hangs_over_its_restore_ends_as_it_should() {
+    let (shelf, log, gate) = (Shelf::default(), Log::default(), Arc::<Gate>::default());
+    let _release = Release(Arc::clone(&gate));
+    let stuck = || {
+        coordinated(&shelf, &log, idle)
+            .with_master_hook(Stuck(Arc::clone(&gate)))
+            .with_shutdown_timeout(SHUTDOWN)
+    };
+    let handle = stuck().start();
+    handle.trigger_checkpoint().await.unwrap();
+    handle.suspend();
+    handle.wait().await.unwrap();
+
+    gate.close_for(Op::Next);
+    let job = stuck();
+    let offload = job.offload.clone();
+    let handle = job.start();
+    inside(&gate).await;
+    handle.cancel();
+    wind_forward(&handle, &offload, &gate).await;
+    let report = handle.wait().await.unwrap();
+    assert_eq!((report.status, shelf.ended()), (JobStatus::Canceled, Some(JobStatus::Canceled)));
+    assert!(report.left_behind.iter().any(|left| left.to_string().contains("restore the hook stuck")));
+}
