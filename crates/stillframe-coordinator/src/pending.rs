@@ -285,13 +285,16 @@ pub(crate) const fn rank(progress: TaskProgress) -> (u8, u64) {
         TaskProgress::WaitingForBarrier => (0, 0),
         TaskProgress::Aligning { arrived, .. } => (1, arrived as u64),
         TaskProgress::Capturing => (2, 0),
-        TaskProgress::Writing { written, .. } => (3, written),
+        TaskProgress::Preparing => (3, 0),
+        TaskProgress::Queued => (4, 0),
+        TaskProgress::Writing { written, .. } => (5, written),
+        TaskProgress::Syncing => (6, 0),
     }
 }
 
 const fn has_captured(part: &Part) -> bool {
     match part {
-        Part::Awaited { progress, .. } => matches!(progress, TaskProgress::Writing { .. }),
+        Part::Awaited { progress, .. } => rank(*progress).0 > rank(TaskProgress::Capturing).0,
         Part::Finished | Part::Acknowledged(_) => true,
     }
 }

@@ -18,13 +18,20 @@ pub enum TaskProgress {
     },
     /// It captures its state, and processes nothing meanwhile: the synchronous part.
     Capturing,
-    /// What was captured is being written, while it processes again: the asynchronous part.
+    /// It processes again, and what a sink is to commit later is made durable: that of this checkpoint, behind that of earlier
+    /// ones. Here the asynchronous part begins.
+    Preparing,
+    /// What was captured waits for a place, because as many as may write at a time do.
+    Queued,
+    /// What was captured is being written. Before it is known how much that is, it is encoded.
     Writing {
         /// How many bytes are written.
         written: u64,
         /// Of how many, as far as that is known.
         of: Option<u64>,
     },
+    /// All of it is written, and the storage makes it durable.
+    Syncing,
 }
 
 impl fmt::Display for TaskProgress {
@@ -35,8 +42,12 @@ impl fmt::Display for TaskProgress {
                 write!(f, "aligning: the barrier came on {arrived} of {of} inputs")
             }
             Self::Capturing => f.write_str("capturing its state"),
+            Self::Preparing => f.write_str("preparing what is to be committed"),
+            Self::Queued => f.write_str("waiting for a place to write"),
+            Self::Writing { written: 0, of: None } => f.write_str("encoding its state"),
             Self::Writing { written, of: Some(of) } => write!(f, "uploading {written} of {of} bytes"),
             Self::Writing { written, of: None } => write!(f, "uploading, {written} bytes so far"),
+            Self::Syncing => f.write_str("making durable what is uploaded"),
         }
     }
 }

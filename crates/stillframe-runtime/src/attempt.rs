@@ -2,9 +2,11 @@
 
 use crate::backlog::{Backlog, SourceBacklog};
 use crate::clock::Clock;
+use crate::commands::Commands;
 use crate::control::{Control, Message};
 use crate::coordinator::{CoordinatorDriver, Leftover, Levels, Notice, Parties, Party};
 use crate::event::{JobEvent, Observer};
+use crate::first_delay::{Draw, first_delay};
 use crate::gate::InputGate;
 use crate::graph::{JobGraph, Unit};
 use crate::handle::Command;
@@ -21,7 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use stillframe_config::EffectiveConfig;
 use stillframe_coordinator::{Coordinator, Event, JobPlan, Recovery};
-use stillframe_model::{CheckpointId, CheckpointKind, FailureReason, JobStatus, Pointer, TaskId, VertexId};
+use stillframe_model::{
+    CheckpointId, CheckpointKind, FailureReason, JobStatus, Name, Pointer, TaskId, VertexId,
+};
 use stillframe_state::KeyedHistory;
 use stillframe_storage::StorageAccess;
 use stillframe_task::TaskMachine;
@@ -51,6 +55,8 @@ pub(crate) struct Attempt<'a, T> {
     pub(crate) statistics: SharedStatistics,
     pub(crate) offload: Offload,
     pub(crate) deadlines: Arc<Deadlines>,
+    /// For the delay of its first periodic checkpoint.
+    pub(crate) draw: Draw,
     /// How long its tasks may take to end, and after them the storage.
     pub(crate) shutdown: Duration,
 }
@@ -69,7 +75,7 @@ impl<T: Record> Attempt<'_, T> {
     /// accordingly.
     pub(crate) async fn run(
         mut self,
-        commands: &mut mpsc::UnboundedReceiver<Command>,
+        commands: &mut Commands,
         on_failure: impl FnOnce(&JobFailure) -> Event,
     ) -> AttemptEnd {
         let (inbox, messages) = mpsc::unbounded_channel();
@@ -80,7 +86,6 @@ impl<T: Record> Attempt<'_, T> {
         let mut driver = self.driver(controls, notices_sender).start(messages);
 
         let mut open = names.len();
-        let mut attended = true;
         // What a person asks for while tasks still open waits for them; refusing it would only make the person ask again.
         let mut early = Some(std::mem::take(&mut self.early));
         let end = loop {
@@ -107,20 +112,23 @@ impl<T: Record> Attempt<'_, T> {
                         for early in early.take().into_iter().flatten() {
                             let _ = inbox.send(early);
                         }
-                        let _ = inbox.send(Message::Event(Event::StartPeriodic { first_after: self.first_after() }));
+                        let _ = inbox.send(Message::Event(Event::StartPeriodic {
+                            first_after: first_delay(self.config, &self.draw),
+                        }));
                     }
                     Notice::Broken { message } => {
                         break AttemptEnd::Failed(JobFailure::OperatorCoordinator { message });
                     }
-                    Notice::Fail { reason, message } => {
-                        break AttemptEnd::Failed(JobFailure::Checkpoints { reason, message });
+                    Notice::Fail { reason, task, message } => {
+                        let task = task.and_then(|task| self.named(task));
+                        break AttemptEnd::Failed(JobFailure::Checkpoints { reason, task, message });
                     }
                 },
                 Some(ended) = driver.join_next() => {
                     break AttemptEnd::Failed(JobFailure::Coordinator { message: coordinator_ended(ended) });
                 }
-                command = commands.recv(), if attended => match command {
-                    Some(Command::Snapshot { snapshot, reply }) => {
+                command = commands.next() => match command {
+                    Command::Snapshot { snapshot, reply } => {
                         let request = Message::Request { snapshot, reply };
                         match &mut early {
                             Some(early) => early.push(request),
@@ -129,18 +137,16 @@ impl<T: Record> Attempt<'_, T> {
                             }
                         }
                     }
-                    Some(Command::Status(reply)) => {
+                    Command::Status(reply) => {
                         let _ = inbox.send(Message::Status(reply));
                     }
-                    Some(Command::Stop(status)) => break AttemptEnd::Ended(status),
-                    // Nobody holds the handle any more; the job goes on by itself.
-                    None => attended = false,
+                    Command::Stop(status) => break AttemptEnd::Ended(status),
                 },
             }
         };
 
         // First nobody processes any more, then the coordinator ends.
-        let left_tasks = self.end_tasks(tasks, names).await;
+        let left_tasks = commands.while_ending(self.end_tasks(tasks, names), &inbox).await;
         let end = match end {
             AttemptEnd::Failed(cause) => AttemptEnd::Failed(beside(cause, left_tasks.clone())),
             ended => ended,
@@ -149,14 +155,14 @@ impl<T: Record> Attempt<'_, T> {
             AttemptEnd::Ended(status) => Event::End { status: *status },
             AttemptEnd::Failed(failure) => on_failure(failure),
         };
-        self.wind_up(driver, &inbox, last).await;
+        commands.while_ending(self.wind_up(driver, &inbox, last), &inbox).await;
         let left_calls = self.offload.left_behind();
         for left in left_tasks.iter().chain(&left_calls) {
             (self.observer)(&JobEvent::LeftBehind(left));
         }
         // A publication that was under way may have had an end that nobody can know.
         let fenced = std::iter::from_fn(|| notices.try_recv().ok()).find_map(|notice| match notice {
-            Notice::Fail { reason: reason @ FailureReason::OutcomeUnknown, message } => {
+            Notice::Fail { reason: reason @ FailureReason::OutcomeUnknown, message, .. } => {
                 Some((reason, message))
             }
             Notice::Fail { .. } | Notice::Broken { .. } | Notice::Opened => None,
@@ -171,7 +177,11 @@ impl<T: Record> Attempt<'_, T> {
                 AttemptEnd::Ended(status)
             }
             (AttemptEnd::Failed(_), Some((reason, message))) => {
-                AttemptEnd::Failed(self.not_restarted(JobFailure::Checkpoints { reason, message }))
+                AttemptEnd::Failed(self.not_restarted(JobFailure::Checkpoints {
+                    reason,
+                    task: None,
+                    message,
+                }))
             }
         }
     }
@@ -204,8 +214,7 @@ impl<T: Record> Attempt<'_, T> {
             };
         }
         let left = names.into_values().filter_map(|task| {
-            let vertex = restore::name_of(&self.plan, task)?;
-            Some(LeftBehind::Task { vertex, subtask: task.subtask })
+            self.named(task).map(|(vertex, subtask)| LeftBehind::Task { vertex, subtask })
         });
         left.collect()
     }
@@ -387,13 +396,9 @@ impl<T: Record> Attempt<'_, T> {
         self.recovery.restore
     }
 
-    /// Somewhere between the minimum pause and the interval, so that jobs that started together do not write together.
-    fn first_after(&self) -> Duration {
-        let schedule = &self.config.schedule;
-        let range = schedule.interval.unwrap_or(schedule.min_pause).saturating_sub(schedule.min_pause);
-        // Without randomness the first checkpoint comes as late as it may; nothing depends on the draw.
-        let draw = getrandom::u32().unwrap_or(u32::MAX);
-        schedule.min_pause.saturating_add(part_of(range, draw))
+    /// What people call a task.
+    fn named(&self, task: TaskId) -> Option<(Name, u32)> {
+        restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
     }
 
     fn task_end(
@@ -402,10 +407,7 @@ impl<T: Record> Attempt<'_, T> {
         ended: Result<(Id, Result<(), Stop>), JoinError>,
     ) -> TaskEnd {
         let task = names.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
-        let named = || {
-            let task = task?;
-            restore::name_of(&self.plan, task).map(|vertex| (vertex, task.subtask))
-        };
+        let named = || self.named(task?);
         let failure = match ended {
             Ok((_, Ok(()))) => return task.map_or(TaskEnd::CutOff, TaskEnd::Closed),
             Ok((_, Err(Stop::Disconnected))) => return TaskEnd::CutOff,
@@ -445,13 +447,6 @@ fn beside(cause: JobFailure, more: Vec<LeftBehind>) -> JobFailure {
     }
 }
 
-/// Nothing of `range` for the smallest draw, all of it for the largest.
-fn part_of(range: Duration, draw: u32) -> Duration {
-    let share = f64::from(draw) / f64::from(u32::MAX);
-    // Seconds as a float are rounded, at the very end of the range to more than a duration can hold.
-    Duration::try_from_secs_f64(range.as_secs_f64() * share).map_or(range, |part| part.min(range))
-}
-
 fn index(vertex: VertexId) -> usize {
     usize::try_from(vertex.get()).unwrap_or(usize::MAX)
 }
@@ -473,19 +468,5 @@ fn panic_message(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => text(panic).unwrap_or_else(|_| "with no message".into()),
         Err(error) => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_checkpoint_comes_within_the_range_whatever_its_size() {
-        for range in [Duration::ZERO, Duration::from_secs(1), Duration::MAX] {
-            assert_eq!(part_of(range, 0), Duration::ZERO);
-            assert!(part_of(range, u32::MAX / 2) <= range);
-            assert_eq!(part_of(range, u32::MAX), range);
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod apart;
 mod levels;
 mod parties;
+mod status;
 mod storage;
 
 pub(crate) use levels::Levels;
@@ -13,7 +14,6 @@ use crate::clock::Clock;
 use crate::control::{Control, Message};
 use crate::error::chain;
 use crate::event::{JobEvent, Observer};
-use crate::handle::{PendingCheckpoint, StorageCall};
 use crate::offload::{Call, Deadlines, Offload, Unanswered};
 use crate::statistics::SharedStatistics;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub(crate) enum Notice {
     /// All tasks are open.
     Opened,
     /// The job has to fail.
-    Fail { reason: FailureReason, message: String },
+    Fail { reason: FailureReason, task: Option<TaskId>, message: String },
     /// The job has to fail, and not because of a checkpoint.
     Broken { message: String },
 }
@@ -124,8 +124,7 @@ impl CoordinatorDriver {
                 Some(Event::Trigger { request: self.levels.ask(reply), snapshot })
             }
             Message::Status(reply) => {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(self.status());
+                self.answer(reply);
                 None
             }
             Message::Opened(task) => {
@@ -187,8 +186,8 @@ impl CoordinatorDriver {
                 self.remove(op, Leftover::Dropped { checkpoint, shared })
             }
             Effect::Conclude { op, status, dropped } => self.conclude(op, status, dropped),
-            Effect::FailJob { reason, message, task: _ } => {
-                let _ = self.notices.send(Notice::Fail { reason, message });
+            Effect::FailJob { reason, task, message } => {
+                let _ = self.notices.send(Notice::Fail { reason, task, message });
             }
             Effect::Resolve { request, outcome } => self.levels.resolve(request, outcome),
             Effect::Report(report) => self.report(now, &report),
@@ -227,15 +226,6 @@ impl CoordinatorDriver {
             Report::Skipped { reason } => JobEvent::Skipped { reason: *reason },
             Report::Refused { reason, .. } => JobEvent::Refused { reason: *reason },
         });
-    }
-
-    fn status(&self) -> Vec<PendingCheckpoint> {
-        let storage = |checkpoint| {
-            let call = self.calls.values().find(|(of, _)| *of == checkpoint).map(|(_, call)| call)?;
-            Some(StorageCall { operation: call.to_string(), waiting: call.since().elapsed() })
-        };
-        let pending = self.machine.status(self.clock.now()).into_iter();
-        pending.map(|status| PendingCheckpoint { storage: storage(status.checkpoint), status }).collect()
     }
 
     fn tell(&self, task: TaskId, control: Control) {

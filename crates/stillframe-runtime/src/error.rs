@@ -92,16 +92,26 @@ pub enum JobFailure {
         message: String,
     },
     /// More checkpoints failed than are tolerated, or the coordinator cannot know what the storage holds.
-    #[error("checkpoints failed: {reason}: {message}")]
+    #[error("checkpoints failed{}: {reason}: {message}", blamed(task))]
     Checkpoints {
         /// The reason of the last failure.
         reason: FailureReason,
+        /// The task that is to blame, if one is: its vertex, and which of the subtasks.
+        task: Option<(Name, u32)>,
         /// Its cause.
         message: String,
     },
     /// The storage failed while the job was being restored for another attempt.
     #[error("checkpoint storage")]
     Storage(#[source] StorageError),
+    /// A hook of the job, or the coordinator of an operator, could not take its state back for another attempt.
+    #[error("{who} could not be restored")]
+    Restore {
+        /// Who.
+        who: String,
+        /// Its error.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The attempt failed, and something of it goes on that cannot be ended. Another attempt of this process would meet it:
     /// what it is still going to write, the locks that it holds. A new process does not.
     #[error("it cannot be restarted in this process, because something has not ended: {}", listed(left))]
@@ -112,7 +122,8 @@ pub enum JobFailure {
         #[source]
         cause: Box<Self>,
     },
-    /// The coordinator of an operator panicked or did not answer when it was told what became of a checkpoint.
+    /// The coordinator of an operator panicked or did not answer, when it was asked for its state or told what became of a
+    /// checkpoint.
     #[error("the coordinator of an operator: {message}")]
     OperatorCoordinator {
         /// Which, and what happened.
@@ -200,6 +211,10 @@ pub enum JobError {
         /// The last failure.
         source: JobFailure,
     },
+}
+
+fn blamed(task: &Option<(Name, u32)>) -> String {
+    task.as_ref().map_or_else(String::new, |(vertex, subtask)| format!(" ({vertex}, subtask {subtask})"))
 }
 
 fn listed(left: &[LeftBehind]) -> String {

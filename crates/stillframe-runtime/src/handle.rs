@@ -96,7 +96,7 @@ impl JobHandle {
         format: SavepointFormat,
         drain: bool,
     ) -> Result<Outcome, RequestError> {
-        self.snapshot(SnapshotRequest::Stop { target, format, drain }).await
+        self.begin_stop_with_savepoint(target, format, drain).resolved().await
     }
 
     /// Asks for a checkpoint and does not wait for it.
@@ -111,6 +111,18 @@ impl JobHandle {
         self.begin(SnapshotRequest::Savepoint { target, format })
     }
 
+    /// Asks for a [savepoint behind which the job stops](Self::stop_with_savepoint), and waits neither for the one nor for the
+    /// other. It is committed when every task has let out all that it held back; [`wait`](Self::wait) says how the job ended.
+    #[must_use = "the handle says what becomes of it"]
+    pub fn begin_stop_with_savepoint(
+        &self,
+        target: Option<String>,
+        format: SavepointFormat,
+        drain: bool,
+    ) -> SnapshotHandle {
+        self.begin(SnapshotRequest::Stop { target, format, drain })
+    }
+
     /// What became of the job's checkpoints so far, over all of its attempts in this process. `None` before the first.
     #[must_use]
     pub fn statistics(&self) -> Option<Statistics> {
@@ -118,7 +130,7 @@ impl JobHandle {
     }
 
     /// The checkpoints in progress, oldest first, and why each of them is not complete yet. Printed, each is a few lines for
-    /// a person who wonders why it is stuck.
+    /// a person who wonders why it is stuck. None, while an attempt is being prepared.
     ///
     /// # Errors
     /// If the job is not running.

@@ -44,7 +44,8 @@ pub trait MasterHook: Send + Sync + 'static {
 ///
 /// Its methods may block: they run in a thread, one after the other. Its state is captured before any task is triggered.
 pub trait OperatorCoordinator: Send + 'static {
-    /// Its state, for a checkpoint that begins.
+    /// Its state, for a checkpoint that begins. If this panics, or does not return within the checkpoint timeout, the job
+    /// fails: what it would give later could not be relied on.
     ///
     /// # Errors
     /// Keep the checkpoint from being taken.

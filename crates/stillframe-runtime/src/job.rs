@@ -1,20 +1,24 @@
 use crate::attempt::{Attempt, AttemptEnd};
 use crate::clock::Clock;
-use crate::control::Message;
+use crate::commands::Commands;
+use crate::error::chain;
 use crate::event::{JobEvent, Observer};
-use crate::handle::Command;
-use crate::offload::{Call, Deadlines, Offload};
+use crate::first_delay::{self, Draw};
+use crate::offload::{Call, Deadlines, Offload, Unanswered};
 use crate::start::{Recovered, Start};
 use crate::statistics::SharedStatistics;
-use crate::{JobError, JobFailure, JobGraph, JobHandle, JobReport, MasterHook, Record};
+use crate::{
+    JobError, JobFailure, JobGraph, JobHandle, JobReport, LeftBehind, MasterHook, Record, RestartStrategy,
+};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stillframe_config::{Adjustment, CheckpointConfig, EffectiveConfig, Resolved, Violations};
 use stillframe_coordinator::Event;
-use stillframe_model::{Attempt as AttemptNumber, FailureReason, JobId, JobStatus, Pointer};
-use stillframe_storage::{CheckpointStorage, ErrorKind, StorageAccess};
+use stillframe_model::{Attempt as AttemptNumber, JobId, JobStatus, Pointer};
+use stillframe_storage::{CheckpointStorage, StorageAccess};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// A job that is ready to run: a graph, a config, and the storage of its checkpoints.
 ///
@@ -33,54 +37,12 @@ pub struct Job<T> {
     pub(crate) offload: Offload,
     pub(crate) hooks: Vec<Arc<dyn MasterHook>>,
     clock: Clock,
+    draw: Draw,
     statistics: SharedStatistics,
 }
 
 /// How long an attempt may take to end: Flink's `task.cancellation.timeout`.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(180);
-
-/// What happens when a job fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestartStrategy {
-    /// It stays failed.
-    None,
-    /// It is restored from its newest completed checkpoint and runs again.
-    FixedDelay {
-        /// This many times.
-        attempts: u32,
-        /// Each time after this pause.
-        delay: Duration,
-    },
-}
-
-impl Default for RestartStrategy {
-    /// Three times, each after 100 ms. A fault that is still there after that is one for a person.
-    fn default() -> Self {
-        Self::FixedDelay { attempts: 3, delay: Duration::from_millis(100) }
-    }
-}
-
-impl RestartStrategy {
-    /// The pause before the next attempt, after `failures` of them have failed.
-    fn after(self, failures: u32, failure: &JobFailure) -> Option<Duration> {
-        // The storage of this process no longer knows what is durable; only a new process that looks at the medium can.
-        match failure {
-            JobFailure::Checkpoints { reason: FailureReason::OutcomeUnknown, .. } => return None,
-            JobFailure::Storage(error)
-                if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::OutcomeUnknown) =>
-            {
-                return None;
-            }
-            // What goes on would meet the next attempt.
-            JobFailure::LeftBehind { .. } => return None,
-            _ => {}
-        }
-        match self {
-            Self::FixedDelay { attempts, delay } if failures <= attempts => Some(delay),
-            Self::None | Self::FixedDelay { .. } => None,
-        }
-    }
-}
 
 impl<T: Record> Job<T> {
     /// A new job with this graph. The config's own storage descriptor is for callers who build the storage from it; here
@@ -108,6 +70,7 @@ impl<T: Record> Job<T> {
             offload: Offload::new(),
             hooks: Vec::new(),
             clock: Clock::start(),
+            draw: first_delay::from_system(),
             statistics: SharedStatistics::default(),
         })
     }
@@ -136,8 +99,9 @@ impl<T: Record> Job<T> {
 
     /// How long the end of an attempt may take when something hangs; 3 minutes, if it is not set. When the job is cancelled,
     /// suspended, finished or has failed, its tasks have this time to return from the user's code, and then the storage has
-    /// this time to answer what it was asked before and to record the end, so that the whole takes at most twice as long. What
-    /// has not ended then is [left behind](crate::LeftBehind) and named; a job that failed is not restarted beside it.
+    /// this time to answer what it was asked before and to record the end, so that the whole takes at most twice as long. At
+    /// the end of the job its hooks are closed, which may take this time once more. What has not ended then is
+    /// [left behind](crate::LeftBehind) and named; a job that failed is not restarted beside it.
     ///
     /// While the job runs, an operation of the storage is given up after the checkpoint timeout. So is one with which an
     /// attempt begins.
@@ -158,6 +122,15 @@ impl<T: Record> Job<T> {
         self
     }
 
+    /// Draws with this what has to be random about the checkpoints: when the first periodic one of an attempt comes, which is
+    /// after the minimum pause for 0, after the interval for `u32::MAX`, and in proportion between them. From the operating
+    /// system, if it is not set; a test sets it so that two runs are alike.
+    #[must_use]
+    pub fn with_randomness(mut self, draw: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
+        self.draw = Arc::new(draw);
+        self
+    }
+
     /// Calls `observer` with everything worth knowing, from the job's own tasks: it should be quick.
     #[must_use]
     pub fn on_event(mut self, observer: impl Fn(&JobEvent<'_>) + Send + Sync + 'static) -> Self {
@@ -174,7 +147,7 @@ impl<T: Record> Job<T> {
         let id = self.id.unwrap_or_else(random_id);
         // Nobody can send commands, which a job takes for an owner that let go of its handle.
         let (_, commands) = mpsc::unbounded_channel();
-        self.conduct(id, commands).await
+        self.conduct(id, Commands::new(commands)).await
     }
 
     /// Starts the job on the current tokio runtime, where it goes on whatever becomes of the handle.
@@ -186,31 +159,52 @@ impl<T: Record> Job<T> {
         let (commands, receiver) = mpsc::unbounded_channel();
         let id = self.id.unwrap_or_else(random_id);
         let statistics = self.statistics.clone();
-        JobHandle { id, commands, statistics, running: tokio::spawn(self.conduct(id, receiver)) }
+        JobHandle {
+            id,
+            commands,
+            statistics,
+            running: tokio::spawn(self.conduct(id, Commands::new(receiver))),
+        }
     }
 
     /// All attempts, and what follows the last.
-    async fn conduct(
-        self,
-        id: JobId,
-        commands: mpsc::UnboundedReceiver<Command>,
-    ) -> Result<JobReport, JobError> {
-        let ended = self.attempts(id, commands).await;
-        let deadlines = Deadlines::new(self.shutdown);
-        deadlines.end_within(self.shutdown);
-        for hook in &self.hooks {
-            let (call, hook) = (Call::new("close", format!("the hook {}", hook.name())), Arc::clone(hook));
-            // The job is over; there is nothing that could still be done about a hook that does not close.
-            let _ = self.offload.run_within(&call, &deadlines, async move { hook.close() }).await;
+    async fn conduct(self, id: JobId, commands: Commands) -> Result<JobReport, JobError> {
+        let mut ended = self.attempts(id, commands).await;
+        for left in self.close_hooks().await {
+            (self.observer)(&JobEvent::LeftBehind(&left));
+            if let Ok(report) = &mut ended {
+                report.left_behind.push(left);
+            }
         }
         ended
     }
 
-    async fn attempts(
-        &self,
-        id: JobId,
-        mut commands: mpsc::UnboundedReceiver<Command>,
-    ) -> Result<JobReport, JobError> {
+    /// Closes the hooks, all of them at once, so that one that hangs keeps no other from closing. Says which ones do not return.
+    async fn close_hooks(&self) -> Vec<LeftBehind> {
+        let deadlines = Arc::new(Deadlines::new(self.shutdown));
+        deadlines.end_within(self.shutdown);
+        let mut closing = JoinSet::new();
+        for hook in &self.hooks {
+            let (hook, offload, deadlines) = (Arc::clone(hook), self.offload.clone(), Arc::clone(&deadlines));
+            closing.spawn(async move {
+                let call = Call::new("close", format!("the hook {}", hook.name()));
+                let closed = offload.run_within(&call, &deadlines, async move { hook.close() }).await;
+                let operation = call.to_string();
+                match closed {
+                    Err(Unanswered::GivenUp { after }) => Some(LeftBehind::Call { operation, waited: after }),
+                    // The job is over; there is nothing that could still be done about one that panics.
+                    Ok(()) | Err(_) => None,
+                }
+            });
+        }
+        let mut left = Vec::new();
+        while let Some(closed) = closing.join_next().await {
+            left.extend(closed.ok().flatten());
+        }
+        left
+    }
+
+    async fn attempts(&self, id: JobId, mut commands: Commands) -> Result<JobReport, JobError> {
         let report = Arc::new(Mutex::new(JobReport::new(JobStatus::Finished)));
         let observer = self.recording(&report);
         for adjustment in &self.adjustments {
@@ -230,7 +224,8 @@ impl<T: Record> Job<T> {
             let mut early = Vec::new();
             let (prepared, stop) = {
                 let preparing = self.prepare(id, number, &mut access, &observer, &deadlines);
-                attend(preparing, &mut commands, &mut early, || deadlines.end_within(self.shutdown)).await
+                let hurry = || deadlines.end_within(self.shutdown);
+                commands.while_preparing(preparing, &mut early, hurry).await
             };
             let end = match (prepared, stop) {
                 (Ok(None), _) => AttemptEnd::Ended(JobStatus::Finished),
@@ -249,15 +244,33 @@ impl<T: Record> Job<T> {
                     attempt.early = early;
                     attempt.run(&mut commands, on_failure).await
                 }
-                // A job that ran before may run again when its storage does; one that cannot even begin says so at once.
-                (Err(JobError::Storage(error)), None) if failures > 1 => {
-                    let mut failure = JobFailure::Storage(error);
+                // Only code of the user was in the way of the end that was asked for.
+                (Err(JobError::Restore { .. }), Some(status)) => {
+                    self.end(id, number, &mut access, &observer, status).await?;
+                    AttemptEnd::Ended(status)
+                }
+                // A job that ran before may run again when its storage and its hooks do; one that cannot even begin says so at
+                // once.
+                (Err(error @ (JobError::Storage(_) | JobError::Restore { .. })), None) if failures > 1 => {
+                    let mut failure = match error {
+                        JobError::Restore { who, source } => JobFailure::Restore { who, source },
+                        JobError::Storage(error) => JobFailure::Storage(error),
+                        other => return Err(other),
+                    };
+                    let is_storage = matches!(failure, JobFailure::Storage(_));
                     let left = self.offload.left_behind();
                     if !left.is_empty() {
                         failure = JobFailure::LeftBehind { left, cause: Box::new(failure) };
                     }
-                    // No coordinator runs that would have to be ended.
-                    let _ = on_failure(&failure);
+                    let last = on_failure(&failure);
+                    // No coordinator runs that would have to be ended; the end of the job goes on record all the same, where
+                    // there is anything to record it in.
+                    if let Event::End { status } = last
+                        && !is_storage
+                        && let Err(error) = self.end(id, number, &mut access, &observer, status).await
+                    {
+                        observer(&JobEvent::ConcludeFailed { message: &chain(&error) });
+                    }
                     AttemptEnd::Failed(failure)
                 }
                 (Err(error), _) => return Err(error),
@@ -271,8 +284,8 @@ impl<T: Record> Job<T> {
                 let latest = completed.or(restored_from);
                 return Err(JobError::Failed { attempts: failures, latest, source: failure });
             };
-            if let Some(status) = pause(&mut commands, delay).await {
-                self.end(id, number, &mut access, observer, status).await?;
+            if let Some(status) = commands.pause(delay).await {
+                self.end(id, number, &mut access, &observer, status).await?;
                 return Ok(finish(&report, status));
             }
             number = number.next();
@@ -316,6 +329,7 @@ impl<T: Record> Job<T> {
             early: Vec::new(),
             observer: Arc::clone(observer),
             clock: self.clock,
+            draw: Arc::clone(&self.draw),
             statistics: self.statistics.clone(),
             offload: self.offload.clone(),
             deadlines: Arc::clone(deadlines),
@@ -344,18 +358,17 @@ impl<T: Record> Job<T> {
         id: JobId,
         number: AttemptNumber,
         access: &mut Option<Arc<dyn StorageAccess>>,
-        observer: Observer,
+        observer: &Observer,
         status: JobStatus,
     ) -> Result<(), JobError> {
         let plan = self.graph.plan(id, number, &self.hooks)?;
         let deadlines = Arc::new(Deadlines::new(self.config.schedule.timeout));
         deadlines.end_within(self.shutdown);
-        let start =
-            &mut Start { job: self, id, plan: &plan, access, observer: &observer, deadlines: &deadlines };
+        let start = &mut Start { job: self, id, plan: &plan, access, observer, deadlines: &deadlines };
         let (storage, claim) = start.claim().await?;
         let recovery = start.retained(&storage, claim).await?;
         let nothing_runs = Recovered::nothing(storage, recovery, plan);
-        self.attempt(nothing_runs, &observer, &deadlines).end(status).await;
+        self.attempt(nothing_runs, observer, &deadlines).end(status).await;
         Ok(())
     }
 
@@ -376,51 +389,6 @@ impl<T: Record> Job<T> {
             }
             observer(event);
         })
-    }
-}
-
-/// Waits for the preparations of an attempt. Whoever wants the job to end meanwhile is heard; what else is asked waits for
-/// the attempt, because refusing it would only make the person ask again.
-async fn attend<R>(
-    preparing: impl Future<Output = R>,
-    commands: &mut mpsc::UnboundedReceiver<Command>,
-    early: &mut Vec<Message>,
-    hurry: impl Fn(),
-) -> (R, Option<JobStatus>) {
-    tokio::pin!(preparing);
-    let (mut attended, mut stop) = (true, None);
-    loop {
-        tokio::select! {
-            biased;
-            prepared = &mut preparing => return (prepared, stop),
-            command = commands.recv(), if attended => match command {
-                Some(Command::Stop(status)) => {
-                    stop.get_or_insert(status);
-                    hurry();
-                }
-                Some(Command::Snapshot { snapshot, reply }) => early.push(Message::Request { snapshot, reply }),
-                Some(Command::Status(reply)) => early.push(Message::Status(reply)),
-                None => attended = false,
-            },
-        }
-    }
-}
-
-/// Waits before the next attempt, unless somebody ends the job meanwhile.
-async fn pause(commands: &mut mpsc::UnboundedReceiver<Command>, delay: Duration) -> Option<JobStatus> {
-    let over = tokio::time::sleep(delay);
-    tokio::pin!(over);
-    let mut attended = true;
-    loop {
-        tokio::select! {
-            () = &mut over => return None,
-            command = commands.recv(), if attended => match command {
-                Some(Command::Stop(status)) => return Some(status),
-                // Dropping the reply says that the job is not running.
-                Some(Command::Snapshot { .. } | Command::Status(_)) => {}
-                None => attended = false,
-            },
-        }
     }
 }
 

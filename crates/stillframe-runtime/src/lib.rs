@@ -11,11 +11,14 @@
 
 mod attempt;
 mod backlog;
+mod cancel;
 mod clock;
+mod commands;
 mod control;
 mod coordinator;
 mod error;
 mod event;
+mod first_delay;
 mod gate;
 mod graph;
 mod handle;
@@ -25,6 +28,7 @@ mod offload;
 mod operator;
 mod operators;
 mod output;
+mod restart;
 mod restore;
 pub mod sink;
 mod snapshot;
@@ -40,10 +44,11 @@ pub use event::{JobEvent, JobReport, LeftBehind};
 pub use graph::{JobGraph, Stream};
 pub use handle::{JobHandle, PendingCheckpoint, RequestError, SnapshotHandle, StorageCall};
 pub use hook::{MasterHook, OperatorCoordinator};
-pub use job::{Job, RestartStrategy};
+pub use job::Job;
 pub use operator::{Operator, Record, Restored, Source, SourceStatus, Stateful, TaskContext};
 pub use operators::{ForEach, Reduce};
 pub use output::{Exchange, Output};
+pub use restart::RestartStrategy;
 pub use snapshot::Snapshot;
 pub use sources::Replay;
 

@@ -8,6 +8,7 @@ pub(crate) use call::Call;
 pub(crate) use deadlines::Deadlines;
 
 use crate::LeftBehind;
+use crate::cancel::Cancelled;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -40,13 +41,15 @@ pub(crate) enum Unanswered {
     NotBegun,
     /// It goes on, and nobody waits for it any longer.
     GivenUp { after: Duration },
+    /// Nobody wants it any more. It may go on for a while.
+    Cancelled,
 }
 
 /// What goes on in a thread.
 #[derive(Clone, Debug)]
 pub(crate) struct UnderWay {
     pub(crate) call: Call,
-    /// Whether nobody waits for it any longer.
+    /// Whether it has taken too long, so that nobody waits for it any longer.
     pub(crate) is_given_up: bool,
 }
 
@@ -67,6 +70,7 @@ struct Entries {
 struct Entry {
     call: Call,
     is_given_up: bool,
+    /// Its place on the lane, until somebody else may have that.
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -113,6 +117,41 @@ impl Offload {
         answer
     }
 
+    /// The same, as long as somebody wants it. It gives its place away then and goes on, until it finds out. No thread more is
+    /// begun when too many hang.
+    pub(crate) async fn run_while_wanted<F>(
+        &self,
+        cancelled: &Cancelled,
+        future: F,
+    ) -> Result<F::Output, Unanswered>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.account.without_place() >= MOST_GIVEN_UP {
+            return Err(Unanswered::NotBegun);
+        }
+        let permit = tokio::select! {
+            biased;
+            () = cancelled.wait() => return Err(Unanswered::Cancelled),
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.map_err(|_| Unanswered::NotBegun)?,
+        };
+        let call = Call::new("write for", &*self.name);
+        let (entry, answer) = self.begin(&call, permit, future);
+        tokio::select! {
+            biased;
+            answer = answer => {
+                self.account.close(entry);
+                answer.map_err(|_| Unanswered::Lost)
+            }
+            () = cancelled.wait() => {
+                // At the end of an attempt it still has its time to find out, so it is not given up.
+                self.account.vacate(entry);
+                Err(Unanswered::Cancelled)
+            }
+        }
+    }
+
     /// The same with deadlines. Behind them the operation goes on, and nobody waits for it.
     pub(crate) async fn run_within<F>(
         &self,
@@ -124,14 +163,15 @@ impl Offload {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.account.given_up() >= MOST_GIVEN_UP {
+        if self.account.without_place() >= MOST_GIVEN_UP {
             return Err(Unanswered::NotBegun);
         }
         let permit = tokio::select! {
             biased;
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.map_err(|_| Unanswered::NotBegun)?,
-            // Everybody on this lane has a deadline, and gives the place away behind it.
+            // Behind the end nothing is begun, free place or not: it would only be given up at once, and be named.
             () = deadlines.ended() => return Err(Unanswered::NotBegun),
+            // Everybody on this lane has a deadline, and gives the place away behind it.
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.map_err(|_| Unanswered::NotBegun)?,
         };
         let (entry, answer) = self.begin(call, permit, future);
         tokio::select! {
@@ -210,9 +250,10 @@ impl Unanswered {
             Self::Lost => call.error(kind, "it panicked".into()),
             Self::NotBegun => call.error(
                 ErrorKind::Unavailable,
-                "not begun, because earlier operations of this storage have not answered".into(),
+                "not begun, because no time was left for it or earlier operations have not answered".into(),
             ),
             Self::GivenUp { after } => call.error(kind, format!("no answer for {after:.1?}")),
+            Self::Cancelled => call.error(kind, "cancelled".into()),
         }
     }
 }
@@ -236,18 +277,24 @@ impl Account {
         self.changed.send_replace(());
     }
 
-    /// Nobody waits any longer, so the place on the lane is free.
+    /// Nobody waits any longer.
     fn give_up(&self, number: u64) {
-        let permit = self.entries().under_way.get_mut(&number).and_then(|entry| {
+        if let Some(entry) = self.entries().under_way.get_mut(&number) {
             entry.is_given_up = true;
-            entry.permit.take()
-        });
+        }
+        self.vacate(number);
+    }
+
+    /// Somebody else may have its place on the lane.
+    fn vacate(&self, number: u64) {
+        let permit = self.entries().under_way.get_mut(&number).and_then(|entry| entry.permit.take());
         drop(permit);
         self.changed.send_replace(());
     }
 
-    fn given_up(&self) -> usize {
-        self.entries().under_way.values().filter(|entry| entry.is_given_up).count()
+    /// How many go on without anybody who waits to use the answer.
+    fn without_place(&self) -> usize {
+        self.entries().under_way.values().filter(|entry| entry.permit.is_none()).count()
     }
 }
 

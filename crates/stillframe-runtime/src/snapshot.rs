@@ -164,6 +164,7 @@ impl Snapshot {
         let mut snapshot = TaskSnapshot { finished: writer.finished, ..TaskSnapshot::default() };
         let mut base = None;
         writer.wanted()?;
+        writer.encodes();
         let keyed = keyed.map(|keyed| Encoded::new(&*keyed, form, writer.barrier.checkpoint)).transpose()?;
         let lists = lists.into_iter().filter(|(_, list)| !list.elements.is_empty());
         let lists = lists.map(|(name, list)| EncodedList::new(name, &list)).collect::<Result<Vec<_>, _>>()?;

@@ -6,6 +6,7 @@ pub(crate) use checkpoints::Alignment;
 
 use crate::TaskError;
 use crate::backlog::Backlog;
+use crate::cancel::Wanted;
 use crate::control::{Control, Message};
 use crate::event::Observer;
 use crate::gate::{Element, Input, InputGate};
@@ -16,7 +17,6 @@ use crate::snapshot::Written;
 use checkpoints::blocking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use stillframe_coordinator::Event as CoordinatorEvent;
 use stillframe_model::{CheckpointId, SnapshotMetrics, TaskId};
@@ -67,8 +67,8 @@ enum CaptureError {
 /// State that is being written.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
-    /// Whether anybody still wants it.
-    cancelled: Arc<AtomicBool>,
+    /// Cancelled with its checkpoint, and dropped with the task.
+    wanted: Wanted,
     /// What it has cost so far.
     metrics: SnapshotMetrics,
 }
@@ -242,25 +242,41 @@ impl<T: Record> Task<T> {
         unit: &mut S,
         control: Option<Control>,
     ) -> Result<bool, Stop> {
-        let event = match control {
-            Some(Control::Trigger(barrier)) => Event::Trigger(barrier),
-            Some(Control::NotifyComplete(checkpoint)) => Event::NotifyComplete { checkpoint },
-            Some(Control::NotifyAborted { checkpoint, latest_complete }) => {
-                Event::NotifyAborted { checkpoint, latest_complete }
-            }
-            Some(Control::NotifySubsumed(checkpoint)) => Event::NotifySubsumed { checkpoint },
-            Some(Control::Close) => {
-                // Other checkpoints may still wait for what this task has captured.
-                while let Some(capture) = self.captures.join_next().await {
-                    self.captured(unit, capture).await?;
-                }
-                return Ok(true);
-            }
-            None => return Err(Stop::Disconnected),
-        };
-        self.step(unit, event).await?;
-        Ok(false)
+        match event_of(control.ok_or(Stop::Disconnected)?) {
+            Some(event) => self.step(unit, event).await.map(|()| false),
+            None => self.close(unit).await.map(|()| true),
+        }
     }
+
+    /// Waits for what the task has captured, because other checkpoints may still wait for it: until each is written, or its
+    /// checkpoint is heard to be over.
+    async fn close<S: Stateful + ?Sized>(&mut self, unit: &mut S) -> Result<(), Stop> {
+        while self.under_way.values().any(|under_way| !under_way.wanted.is_cancelled()) {
+            tokio::select! {
+                biased;
+                control = self.control.recv() => {
+                    if let Some(event) = event_of(control.ok_or(Stop::Disconnected)?) {
+                        self.step(unit, event).await?;
+                    }
+                }
+                Some(capture) = self.captures.join_next() => self.captured(unit, capture).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the machine is told; `None` if the task has to end.
+fn event_of(control: Control) -> Option<Event> {
+    Some(match control {
+        Control::Trigger(barrier) => Event::Trigger(barrier),
+        Control::NotifyComplete(checkpoint) => Event::NotifyComplete { checkpoint },
+        Control::NotifyAborted { checkpoint, latest_complete } => {
+            Event::NotifyAborted { checkpoint, latest_complete }
+        }
+        Control::NotifySubsumed(checkpoint) => Event::NotifySubsumed { checkpoint },
+        Control::Close => return None,
+    })
 }
 
 /// Ready at once without a moment to wait for, but never without letting others run once the budget of this task is used

@@ -1,10 +1,12 @@
 //! What the drivers owe the machines: nothing hangs, nothing is swallowed. Whole jobs are tested in `tests/`.
 
+mod cancelling;
 mod gate;
 mod hanging;
 mod levels;
 mod parties;
 mod reports;
+mod requests;
 mod stopping;
 mod storage;
 

@@ -14,8 +14,8 @@ use stillframe_model::{
     CheckpointId, Crc32c, JobStatus, LocationReference, Pointer, StateDirectory, StateFile,
 };
 use stillframe_storage::{
-    BlobPath, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageError, Sweep,
-    SweepMode,
+    BlobPath, Claim, CommitStage, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageError,
+    Sweep, SweepMode,
 };
 
 #[derive(Debug)]
@@ -77,6 +77,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
                 .with_detail("a checkpoint lies at the place that follows from its id"));
             }
         };
+        let stage = self.0.stages.begin(checkpoint);
         // Whoever does not hold the job leaves nothing behind.
         self.0.tenure.view().await?;
         let one = Retained {
@@ -99,8 +100,13 @@ impl CoordinatorStorage for DirectoryCoordinator {
             }
             _ => error,
         })?;
+        stage.reached(CommitStage::Register);
         self.0.tenure.commit(one, dropped).await?;
         Ok(Pointer::new(place.address()))
+    }
+
+    fn commit_stage(&self, checkpoint: CheckpointId) -> Option<CommitStage> {
+        self.0.stages.of(checkpoint)
     }
 
     async fn publish_savepoint(

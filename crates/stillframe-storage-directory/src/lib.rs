@@ -44,6 +44,7 @@ mod savepoint;
 mod seam;
 mod segment;
 mod side_directory;
+mod stages;
 mod state_file;
 mod storage;
 mod stream;

@@ -3,6 +3,7 @@ use crate::locations::WritableLocations;
 use crate::place::Place;
 use crate::register::Retained;
 use crate::seam::{BlobStores, Entropy};
+use crate::stages::Stages;
 use crate::tenure::Tenure;
 use crate::worker::DirectoryWorker;
 use crate::{export, layout, pointer, reference, savepoint};
@@ -60,6 +61,7 @@ impl DirectoryStorage {
             tenure,
             storage: self.clone(),
             locations: WritableLocations::default(),
+            stages: Stages::default(),
         });
         let worker = Arc::new(DirectoryWorker::new(Arc::clone(&directory)));
         Ok(Arc::new(DirectoryAccess { directory, worker }))
@@ -103,6 +105,7 @@ pub(crate) struct JobDirectory {
     storage: DirectoryStorage,
     /// Where this process writes state.
     pub(crate) locations: WritableLocations,
+    pub(crate) stages: Stages,
 }
 
 impl JobDirectory {

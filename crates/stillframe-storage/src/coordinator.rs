@@ -1,7 +1,7 @@
 use crate::{CompletedLocation, StorageError, Sweep, SweepMode};
 use async_trait::async_trait;
 use bytes::Bytes;
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 use std::sync::Arc;
 use stillframe_model::{CheckpointId, JobStatus, LocationReference, Pointer, StateFile};
 
@@ -30,6 +30,25 @@ pub enum Ownership {
     Left,
     /// Somebody else's, and no checkpoint refers to its state.
     Unclaimed,
+}
+
+/// What a [`commit`](CoordinatorStorage::commit) does that has not returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CommitStage {
+    /// It writes the metadata.
+    Metadata,
+    /// It writes the entry of the register that makes the checkpoint complete.
+    Register,
+}
+
+impl fmt::Display for CommitStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Metadata => "writing the metadata",
+            Self::Register => "writing the entry in the register",
+        })
+    }
 }
 
 /// The administration of one job's checkpoints. Only the coordinator's driver holds it.
@@ -80,6 +99,13 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
         metadata: Bytes,
         dropped: &[CheckpointId],
     ) -> Result<Pointer, StorageError>;
+
+    /// How far a [`commit`](Self::commit) of this checkpoint is that has not returned. Asked when a person wonders what is
+    /// waited for, and answered at once, from memory. `None` if there is no such commit, or nothing more is known of it.
+    fn commit_stage(&self, checkpoint: CheckpointId) -> Option<CommitStage> {
+        let _ = checkpoint;
+        None
+    }
 
     /// Makes a savepoint exist, durably. It belongs to whoever asked for it.
     ///

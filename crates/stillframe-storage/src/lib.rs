@@ -17,7 +17,7 @@ mod sweep;
 mod worker;
 
 pub use blob::{BlobEntry, BlobPath, BlobReader, BlobStore, BlobWriter};
-pub use coordinator::{Claim, CoordinatorStorage, Ownership};
+pub use coordinator::{Claim, CommitStage, CoordinatorStorage, Ownership};
 pub use error::{ErrorKind, StorageError};
 pub use registry::StorageRegistry;
 pub use storage::{CheckpointStorage, CompletedLocation, StateReader, StorageAccess};

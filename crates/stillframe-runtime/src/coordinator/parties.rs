@@ -80,8 +80,16 @@ impl CoordinatorDriver {
         let snapshot =
             move |coordinator: &SharedCoordinator| locked(coordinator, |it| it.checkpoint(checkpoint));
         let (call, answer) = party.ask("snapshot", &self.deadlines, snapshot);
+        let notices = self.notices.clone();
         self.answers.spawn(async move {
-            Answer::Event(Event::CoordinatorSnapshot { op, result: outcome(&call, answer.await) })
+            let answer = answer.await;
+            // Its state is what it was in the middle of something, and later checkpoints would contain that. An error that it
+            // returns says that it is still itself.
+            if let Err(unanswered @ (Unanswered::Lost | Unanswered::GivenUp { .. })) = &answer {
+                let message = unanswered.error(&call, ErrorKind::Other).to_string();
+                let _ = notices.send(Notice::Broken { message });
+            }
+            Answer::Event(Event::CoordinatorSnapshot { op, result: outcome(&call, answer) })
         });
     }
 

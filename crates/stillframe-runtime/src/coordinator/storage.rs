@@ -93,7 +93,8 @@ impl CoordinatorDriver {
                     steps.step("writing the metadata");
                     storage.publish_savepoint(content.checkpoint, &location, bytes.into()).await
                 } else {
-                    steps.step("writing the metadata and the entry in the register");
+                    // Which of the two it writes, the metadata or the entry in the register, the storage knows.
+                    steps.step("committing");
                     storage.commit(content.checkpoint, &location, bytes.into(), &dropped).await
                 }
             });

@@ -49,6 +49,8 @@ impl Deadlines {
 
 async fn until(moment: Option<Instant>) {
     match moment {
+        // Known at once, whatever the timer knows already.
+        Some(moment) if moment <= Instant::now() => {}
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }

@@ -1,8 +1,8 @@
 use super::ProgressReport;
+use crate::cancel::Cancelled;
 use crate::error::chain;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use stillframe_model::{Barrier, StateHandle, TaskProgress};
 use stillframe_storage::{StateScope, StateStream, WorkerStorage};
 
@@ -13,7 +13,7 @@ pub(crate) struct Writer {
     /// Whether the task had finished before the snapshot.
     pub(crate) finished: bool,
     storage: Arc<dyn WorkerStorage>,
-    cancelled: Arc<AtomicBool>,
+    cancelled: Cancelled,
     /// Whether there is something that could still get lost.
     has_written_files: bool,
     report: ProgressReport,
@@ -32,7 +32,7 @@ impl Writer {
         storage: Arc<dyn WorkerStorage>,
         barrier: Barrier,
         finished: bool,
-        cancelled: Arc<AtomicBool>,
+        cancelled: Cancelled,
         report: ProgressReport,
     ) -> Self {
         Self {
@@ -46,6 +46,16 @@ impl Writer {
             reported: 0,
             of: 0,
         }
+    }
+
+    /// It waits for a thread.
+    pub(crate) fn waits(&self) {
+        self.report.progressed(self.barrier.checkpoint, TaskProgress::Queued);
+    }
+
+    /// It has one.
+    pub(super) fn encodes(&self) {
+        self.report.progressed(self.barrier.checkpoint, TaskProgress::Writing { written: 0, of: None });
     }
 
     /// So many bytes are to be written.
@@ -62,7 +72,7 @@ impl Writer {
 
     /// Nobody waits for the state of an aborted checkpoint any more.
     pub(super) fn wanted(&self) -> Result<(), String> {
-        if self.cancelled.load(Ordering::Relaxed) { Err("cancelled".to_owned()) } else { Ok(()) }
+        if self.cancelled.is_so() { Err("cancelled".to_owned()) } else { Ok(()) }
     }
 
     /// Writes one state. `None` if it has no bytes.
@@ -94,7 +104,7 @@ impl Writer {
             let len = next.len() as u64;
             stream.write(next).await.map_err(|error| chain(&error))?;
             self.written += len;
-            if self.written - self.reported >= STRIDE as u64 {
+            if self.written - self.reported >= STRIDE as u64 || self.written == self.of {
                 self.say();
             }
         }
@@ -109,6 +119,7 @@ impl Writer {
             return Ok(());
         }
         let Barrier { checkpoint, location, .. } = &self.barrier;
+        self.report.progressed(*checkpoint, TaskProgress::Syncing);
         self.storage.sync(*checkpoint, location).await.map_err(|error| chain(&error))
     }
 }

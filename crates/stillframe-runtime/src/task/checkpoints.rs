@@ -1,18 +1,18 @@
 //! What a task does for checkpoints: it performs the effects of its machine.
 
 use super::{Capture, CaptureError, Stop, Task, UnderWay};
+use crate::cancel::{Cancelled, Wanted};
 use crate::clock;
 use crate::control::Message;
 use crate::event::JobEvent;
 use crate::gate::Element;
-use crate::offload::{Lost, Offload};
+use crate::offload::{Lost, Offload, Unanswered};
 use crate::operator::{Record, Stateful};
 use crate::output::Disconnected;
-use crate::snapshot::{KeyedForm, ProgressReport, Writer, Written};
+use crate::snapshot::{KeyedForm, ProgressReport, Snapshot, Writer, Written};
 use crate::{TaskError, TaskResult};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stillframe_coordinator::Event as CoordinatorEvent;
 use stillframe_model::{
@@ -62,7 +62,7 @@ impl<T: Record> Task<T> {
                 }
                 Effect::CancelCapture(checkpoint) => {
                     if let Some(under_way) = self.under_way.get(&checkpoint) {
-                        under_way.cancelled.store(true, Ordering::Relaxed);
+                        under_way.wanted.cancel();
                     }
                 }
                 Effect::Acknowledge { checkpoint, snapshot } => {
@@ -158,7 +158,7 @@ impl<T: Record> Task<T> {
         let report = self.report();
         report.progressed(checkpoint, TaskProgress::Capturing);
         let mut snapshot = unit.snapshot(checkpoint)?;
-        report.progressed(checkpoint, TaskProgress::Writing { written: 0, of: None });
+        report.progressed(checkpoint, TaskProgress::Preparing);
         let metrics = SnapshotMetrics {
             start_delay: alignment
                 .map_or_else(|| clock::since_wall(barrier.triggered_at), |alignment| alignment.start_delay),
@@ -167,24 +167,18 @@ impl<T: Record> Task<T> {
             // Records are values here and have no size in bytes, so what was processed meanwhile is given as 0.
             ..SnapshotMetrics::default()
         };
-        let cancelled = Arc::new(AtomicBool::new(false));
-        self.under_way.insert(checkpoint, UnderWay { cancelled: Arc::clone(&cancelled), metrics });
+        let (wanted, cancelled) = Wanted::new();
+        self.under_way.insert(checkpoint, UnderWay { wanted, metrics });
         let (form, offload) = (self.keyed_form(barrier.kind), self.offload.clone());
-        let writer = Writer::new(Arc::clone(&self.storage), barrier, self.finished, cancelled, report);
+        let writer =
+            Writer::new(Arc::clone(&self.storage), barrier, self.finished, cancelled.clone(), report);
         let preparations = snapshot.take_preparations();
         let (done, prepared) = oneshot::channel();
         let earlier = self.prepared.replace(prepared);
         let prepare = prepare(preparations, earlier, done, offload.clone());
         self.captures.spawn(async move {
             let begun = Instant::now();
-            let result = match prepare.await {
-                Ok(()) => {
-                    let written = offload.run(snapshot.write(form, writer)).await;
-                    let written = written.unwrap_or_else(|Lost| Err("writing the state panicked".into()));
-                    written.map_err(CaptureError::State)
-                }
-                Err(message) => Err(CaptureError::Preparation(message)),
-            };
+            let result = write(prepare, snapshot, form, writer, &offload, &cancelled).await;
             Capture { checkpoint, asynchronous: begun.elapsed(), result }
         });
         Ok(())
@@ -201,7 +195,7 @@ impl<T: Record> Task<T> {
         };
         let was_cancelled = self.under_way.get_mut(&checkpoint).is_none_or(|under_way| {
             under_way.metrics.asynchronous = asynchronous;
-            under_way.cancelled.load(Ordering::Relaxed)
+            under_way.wanted.is_cancelled()
         });
         let snapshot = match result {
             Ok(Written { snapshot, base }) => {
@@ -248,6 +242,40 @@ impl<T: Record> Task<T> {
             }
         }
     }
+}
+
+/// Writes what was captured once the preparations are done. What nobody wants any more is let go of at once: not the
+/// preparations, because later checkpoints rely on them.
+async fn write(
+    prepare: impl Future<Output = Result<(), String>>,
+    snapshot: Snapshot,
+    form: KeyedForm,
+    writer: Writer,
+    offload: &Offload,
+    cancelled: &Cancelled,
+) -> Result<Written, CaptureError> {
+    tokio::pin!(prepare);
+    let is_wanted = tokio::select! {
+        biased;
+        prepared = &mut prepare => {
+            prepared.map_err(CaptureError::Preparation)?;
+            true
+        }
+        () = cancelled.wait() => false,
+    };
+    if !is_wanted {
+        drop((snapshot, writer));
+        prepare.await.map_err(CaptureError::Preparation)?;
+        return Err(CaptureError::State("cancelled".into()));
+    }
+    writer.waits();
+    let written = match offload.run_while_wanted(cancelled, snapshot.write(form, writer)).await {
+        Ok(written) => written,
+        Err(Unanswered::Lost) => Err("writing the state panicked".into()),
+        Err(Unanswered::NotBegun) => Err("not begun, because too much else has not ended".into()),
+        Err(Unanswered::Cancelled | Unanswered::GivenUp { .. }) => Err("cancelled".into()),
+    };
+    written.map_err(CaptureError::State)
 }
 
 /// Runs the preparations of one capture after those of the capture before it. The later checkpoint contains what the

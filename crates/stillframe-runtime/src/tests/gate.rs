@@ -1,5 +1,6 @@
 //! A storage operation that does not return.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Everything that is asked of a storage.
@@ -62,6 +63,7 @@ pub(super) struct Gate {
 struct State {
     closed_for: Option<Op>,
     inside: usize,
+    asked: BTreeMap<Op, usize>,
 }
 
 impl Gate {
@@ -80,8 +82,14 @@ impl Gate {
         self.state().inside
     }
 
+    /// How many operations of this kind have begun.
+    pub(super) fn asked(&self, op: Op) -> usize {
+        self.state().asked.get(&op).copied().unwrap_or_default()
+    }
+
     pub(super) fn pass(&self, op: Op) {
         let mut state = self.state();
+        *state.asked.entry(op).or_default() += 1;
         if state.closed_for != Some(op) {
             return;
         }

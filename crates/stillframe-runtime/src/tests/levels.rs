@@ -13,7 +13,7 @@ use stillframe_coordinator::{
     Coordinator, Event, JobPlan, SnapshotRequest, Stage, VertexPlan, plan_recovery,
 };
 use stillframe_model::{SnapshotMetrics, TaskProgress, TaskSnapshot};
-use stillframe_storage::StorageAccess;
+use stillframe_storage::{CommitStage, StorageAccess};
 use tokio::sync::oneshot;
 
 const TASK: TaskId = TaskId { vertex: VertexId::new(0), subtask: 0 };
@@ -193,6 +193,7 @@ async fn a_checkpoint_that_is_stuck_says_what_it_waits_for() {
     let [held] = &desk.pending().await[..] else { panic!("one is in progress") };
     assert_eq!(held.status.stage, Stage::Publication);
     let text = held.to_string();
-    let expected = "publish checkpoint 1 in the shelf storage (writing the metadata and the entry in the register), for 9.0s";
+    assert_eq!(held.storage.as_ref().and_then(|call| call.stage), Some(CommitStage::Metadata));
+    let expected = "publish checkpoint 1 in the shelf storage (committing): writing the metadata, for 9.0s";
     assert!(text.ends_with(expected), "{text}");
 }

@@ -94,16 +94,18 @@ async fn until_acknowledged(
 
 #[tokio::test]
 async fn writing_is_reported_from_its_begin_to_its_end_a_stride_at_a_time() {
-    let Rig { task, control, mut inbox, behind: _behind } = rig();
+    let Rig { mut task, control, mut inbox, behind: _behind } = rig();
+    task.storage = Arc::new(Shelf::default().with_files());
     let len = 9 << 20;
     let (source, _) = Witness::with_state(Some(len));
     let _running = tokio::spawn(task.run_source(Box::new(source), Restored::default()));
     control.send(Control::Trigger(barrier(1))).unwrap();
     let (progress, _) = until_acknowledged(&mut inbox).await;
-    let [TaskProgress::Capturing, TaskProgress::Writing { written: 0, of: None }, rest @ ..] = &progress[..]
-    else {
-        panic!("{progress:?}")
-    };
+    let (begin, rest) = progress.split_at(4);
+    let encoding = TaskProgress::Writing { written: 0, of: None };
+    assert_eq!(begin, [TaskProgress::Capturing, TaskProgress::Preparing, TaskProgress::Queued, encoding]);
+    let Some((TaskProgress::Syncing, rest)) = rest.split_last() else { panic!("{progress:?}") };
+    let Some(TaskProgress::Writing { of: Some(all), .. }) = rest.first() else { panic!("{progress:?}") };
     let written: Vec<_> = rest
         .iter()
         .map(|progress| match progress {
@@ -111,7 +113,7 @@ async fn writing_is_reported_from_its_begin_to_its_end_a_stride_at_a_time() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(written, [0, 4 << 20, 8 << 20]);
+    assert_eq!(written, [0, 4 << 20, 8 << 20, *all], "the last bytes as well");
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,4 +197,47 @@ async fn whoever_asks_for_a_checkpoint_hears_that_a_task_failed_over_it() {
     let ended = handle.wait().await.expect_err("a tolerated failure is another matter");
     let JobError::Failed { source: JobFailure::Task { source, .. }, .. } = ended else { panic!("{ended:?}") };
     assert_eq!(source.to_string(), "the state is on fire");
+}
+
+/// A value that has no bytes.
+#[derive(Clone, Debug, serde::Deserialize)]
+struct Unwritable;
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no bytes for it"))
+    }
+}
+
+struct Unwilling;
+
+impl Stateful for Unwilling {
+    fn snapshot(&mut self, _: CheckpointId) -> TaskResult<Snapshot> {
+        let range = stillframe_model::KeyGroupRange { start: 0, end: 127 };
+        let mut state = stillframe_state::KeyedState::new(range, 128);
+        state.insert(0_u64, Unwritable);
+        Ok(Snapshot::new().with_keyed(state.snapshot()))
+    }
+}
+
+impl Source<u64> for Unwilling {
+    fn read(&mut self, _: &mut Output<u64>) -> TaskResult<SourceStatus> {
+        Ok(SourceStatus::Idle(Duration::from_secs(1)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_fails_over_a_checkpoint_names_the_task_that_is_to_blame() {
+    let mut graph = JobGraph::new();
+    graph.source("source", 1, |_| Unwilling);
+    let storage: Arc<dyn CheckpointStorage> = Arc::new(Shelf::default());
+    let job = Job::new(graph, &CheckpointConfig::default(), storage).expect("a valid config");
+    let handle = job.with_restart(RestartStrategy::None).start();
+    let checkpoint = handle.begin_checkpoint();
+    let ended = handle.wait().await.expect_err("no failure is tolerated");
+    let JobError::Failed { source, .. } = ended else { panic!("{ended:?}") };
+    let JobFailure::Checkpoints { task, .. } = &source else { panic!("{source}") };
+    assert_eq!(*task, Some((Name::new("source").unwrap(), 0)));
+    assert!(source.to_string().starts_with("checkpoints failed (source, subtask 0): "), "{source}");
+    assert!(checkpoint.published().await.is_err());
 }

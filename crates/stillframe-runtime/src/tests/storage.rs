@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe_model::{
-    CheckpointId, CheckpointKind, CheckpointMetadata, JobId, JobStatus, LocationReference, Pointer,
-    PostCheckpointAction, SavepointFormat, SavepointKind, StateFile, StateHandle, StorageDescriptor,
-    UnixMillis,
+    CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, JobId, JobStatus,
+    LocationReference, Name, Pointer, PostCheckpointAction, SavepointFormat, SavepointKind, StateDirectory,
+    StateFile, StateHandle, StorageDescriptor, UnixMillis,
 };
 use stillframe_storage::{
-    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StateReader,
-    StateScope, StateStream, StorageAccess, StorageError, Sweep, SweepMode, WorkerStorage, async_trait,
+    CheckpointStorage, Claim, CommitStage, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership,
+    StateReader, StateScope, StateStream, StorageAccess, StorageError, Sweep, SweepMode, WorkerStorage,
+    async_trait,
 };
 
 type Publish = dyn Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync;
@@ -23,6 +24,8 @@ pub(super) struct Shelf {
     publish: Arc<Publish>,
     /// Which claim fails, counted from 0.
     bad_claim: Option<u32>,
+    /// Whether state goes into files, of which only the names are made up.
+    in_files: bool,
     pub(super) gate: Arc<Gate>,
 }
 
@@ -47,7 +50,18 @@ impl Shelf {
     pub(super) fn publishing(
         publish: impl Fn(CheckpointId) -> Result<(), StorageError> + Send + Sync + 'static,
     ) -> Self {
-        Self { content: Arc::default(), publish: Arc::new(publish), bad_claim: None, gate: Arc::default() }
+        Self {
+            content: Arc::default(),
+            publish: Arc::new(publish),
+            bad_claim: None,
+            in_files: false,
+            gate: Arc::default(),
+        }
+    }
+
+    /// The same with state that cannot be read again, and has to be made durable.
+    pub(super) fn with_files(self) -> Self {
+        Self { in_files: true, ..self }
     }
 
     /// The same with a claim that fails, once.
@@ -208,6 +222,11 @@ impl CoordinatorStorage for Shelf {
         Ok(Pointer::new(checkpoint.to_string()))
     }
 
+    /// It hangs before it has written anything, if at all.
+    fn commit_stage(&self, _: CheckpointId) -> Option<CommitStage> {
+        (self.gate.inside() > 0).then_some(CommitStage::Metadata)
+    }
+
     async fn publish_savepoint(
         &self,
         checkpoint: CheckpointId,
@@ -284,7 +303,7 @@ impl WorkerStorage for Shelf {
         _: StateScope,
     ) -> Result<Box<dyn StateStream>, StorageError> {
         self.gate.pass(Op::Create);
-        Ok(Box::new(Stream { bytes: Vec::new(), gate: Arc::clone(&self.gate) }))
+        Ok(Box::new(Stream { bytes: Vec::new(), in_files: self.in_files, gate: Arc::clone(&self.gate) }))
     }
 
     async fn sync(&self, _: CheckpointId, _: &LocationReference) -> Result<(), StorageError> {
@@ -292,10 +311,10 @@ impl WorkerStorage for Shelf {
     }
 }
 
-/// All state is inline.
 #[derive(Debug)]
 struct Stream {
     bytes: Vec<u8>,
+    in_files: bool,
     gate: Arc<Gate>,
 }
 
@@ -313,6 +332,13 @@ impl StateStream for Stream {
 
     async fn finish(self: Box<Self>) -> Result<Option<StateHandle>, StorageError> {
         self.gate.pass(Op::Finish);
+        if self.in_files {
+            let name =
+                Name::new("state").map_err(|_| StorageError::new(ErrorKind::Other, "finish", "state"))?;
+            let file = StateFile { directory: StateDirectory::Exclusive, name };
+            let (len, crc) = (self.bytes.len() as u64, Crc32c::of(&self.bytes));
+            return Ok(Some(StateHandle::File(FileHandle { file, len, crc })));
+        }
         Ok((!self.bytes.is_empty()).then(|| StateHandle::Inline(self.bytes.into())))
     }
 

@@ -9,8 +9,8 @@ use core::fmt::Display;
 use std::sync::{Arc, Mutex};
 use stillframe_model::{CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateFile};
 use stillframe_storage::{
-    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageError,
-    Sweep, SweepMode,
+    CheckpointStorage, Claim, CommitStage, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership,
+    StorageError, Sweep, SweepMode,
 };
 
 /// What a view says of itself, and never changes.
@@ -181,6 +181,13 @@ impl CoordinatorStorage for GuardedCoordinator {
         let result =
             self.call(call, async move { inner.commit(checkpoint, &location, metadata, &dropped).await });
         self.complete(call, false, (checkpoint, content), announced, result)
+    }
+
+    /// Nobody else waits for the answer, so that one that does not come in time, or panics, is none.
+    fn commit_stage(&self, checkpoint: CheckpointId) -> Option<CommitStage> {
+        let call = Call { kind: CallKind::Read, operation: "ask how far", object: &named(checkpoint) };
+        let inner = Arc::clone(&self.inner);
+        self.guard.call(call, async move { Ok(inner.commit_stage(checkpoint)) }).ok().flatten()
     }
 
     async fn publish_savepoint(

@@ -10,7 +10,7 @@ use futures_executor::block_on;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stillframe_model::LocationReference::Default;
-use stillframe_storage::{ErrorKind, StateScope};
+use stillframe_storage::{CommitStage, ErrorKind, StateScope};
 
 /// Every call that the guard makes, and whether something may have happened when it does not answer.
 const CALLS: &[(&str, bool)] = &[
@@ -195,4 +195,13 @@ fn each_kind_of_call_has_a_deadline_of_its_own() {
     let policy = GuardPolicy::default().with_deadline(CallKind::Write, Duration::from_secs(1));
     assert_eq!(policy.deadline(CallKind::Write), Duration::from_secs(1));
     assert_eq!(policy.deadline(CallKind::Bulk), Duration::from_secs(3600));
+}
+
+/// It is asked out of curiosity, so that no answer is one.
+#[test]
+fn how_far_a_commit_is_comes_through_and_a_panic_over_it_does_not() {
+    let shelf = Shelf::new(Fault::None);
+    let (coordinator, _) = views(&guarded(&shelf, policy()));
+    assert_eq!(coordinator.commit_stage(id(1)), Some(CommitStage::Register));
+    assert_eq!(coordinator.commit_stage(id(13)), None);
 }

@@ -12,8 +12,9 @@ use stillframe_model::{
     StorageDescriptor,
 };
 use stillframe_storage::{
-    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StateReader,
-    StateScope, StateStream, StorageAccess, StorageError, Sweep, SweepMode, TaskOwnedStorage, WorkerStorage,
+    CheckpointStorage, Claim, CommitStage, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership,
+    StateReader, StateScope, StateStream, StorageAccess, StorageError, Sweep, SweepMode, TaskOwnedStorage,
+    WorkerStorage,
 };
 
 /// State of at most so many bytes is inline.
@@ -239,6 +240,11 @@ impl CoordinatorStorage for Shelf {
     ) -> Result<LocationReference, StorageError> {
         self.enter("begin savepoint");
         self.begin_checkpoint(checkpoint).await
+    }
+
+    fn commit_stage(&self, checkpoint: CheckpointId) -> Option<CommitStage> {
+        assert_ne!(checkpoint, CheckpointId::new(13), "it is a bad one");
+        Some(CommitStage::Register)
     }
 
     async fn commit(

@@ -3,8 +3,9 @@
 use super::{JOB, JOB_DIRECTORY, ONE, complete, coordinator, metadata};
 use crate::map_store::Medium;
 use futures_executor::block_on;
+use futures_util::FutureExt;
 use stillframe_model::{CheckpointId, JobId, JobStatus, LocationReference, Name, StateDirectory, StateFile};
-use stillframe_storage::{ErrorKind, Ownership, SweepMode, Verdict};
+use stillframe_storage::{CommitStage, ErrorKind, Ownership, SweepMode, Verdict};
 
 fn id(number: u64) -> CheckpointId {
     CheckpointId::new(number)
@@ -322,4 +323,28 @@ fn directories_with_names_like_ours_keep_no_sweep_from_its_work() {
         let found = sweep.found.iter().find(|swept| swept.object == directory);
         assert_eq!(found.map(|swept| swept.verdict), Some(Verdict::Foreign), "{directory}");
     }
+}
+
+/// Of a commit that hangs a person is told where.
+#[test]
+fn a_commit_that_hangs_says_whether_in_its_metadata_or_in_the_register() {
+    let mut stages = Vec::new();
+    for number in 0.. {
+        let medium = Medium::default();
+        let coordinator = coordinator(&medium);
+        let location = block_on(coordinator.begin_checkpoint(ONE)).unwrap();
+        assert_eq!(coordinator.commit_stage(ONE), None);
+        medium.hang_at(number);
+        let mut commit = std::pin::pin!(coordinator.commit(ONE, &location, metadata(ONE), &[]));
+        if commit.as_mut().now_or_never().is_some() {
+            assert_eq!(coordinator.commit_stage(ONE), None, "it is over");
+            break;
+        }
+        let is_published = medium.content(&format!("{JOB_DIRECTORY}/chk-1/_metadata")).is_some();
+        let expected = if is_published { CommitStage::Register } else { CommitStage::Metadata };
+        assert_eq!(coordinator.commit_stage(ONE), Some(expected), "operation {number}");
+        stages.push(expected);
+    }
+    assert!(stages.contains(&CommitStage::Metadata) && stages.contains(&CommitStage::Register), "{stages:?}");
+    assert!(stages.is_sorted(), "{stages:?}");
 }
