@@ -126,7 +126,7 @@ fn a_disposal_that_was_interrupted_is_completed_by_another() {
                 Ok(()) => {}
                 Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{context}: {error:?}"),
             }
-            assert_eq!(image.files(Path::new(TARGET)), [PathBuf::new(); 0], "{context}");
+            assert_eq!(image.files(Path::new(TARGET)), <[PathBuf; 0]>::default(), "{context}");
             images += 1;
         }
     }
