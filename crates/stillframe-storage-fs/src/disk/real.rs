@@ -4,12 +4,13 @@ use super::{Disk, DiskFile, DiskReader, Entry};
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, fchmod, fstat, fsync, linkat, mkdirat, openat, statat,
-    unlinkat,
+    Advice, AtFlags, CWD, Dir, FileType, Mode, OFlags, fadvise, fchmod, fstat, fsync, linkat, mkdirat,
+    openat, statat, unlinkat,
 };
 use rustix::io::{Errno, pread, retry_on_intr, write};
 use std::ffi::OsStr;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -120,7 +121,7 @@ impl Disk for RealDisk {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&directory, name, flags, mode)?;
         set_mode(&file, mode).map_err(|error| undo(error, &directory, name, AtFlags::empty()))?;
-        Ok(Box::new(RealFile(file)))
+        Ok(Box::new(RealFile::new(file)))
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -223,16 +224,44 @@ fn set_mode(created: &OwnedFd, mode: Mode) -> rustix::io::Result<()> {
     }
 }
 
+/// After so many bytes the kernel is asked to begin with writing them out.
+const STRIDE: u64 = 4 * 1024 * 1024;
+
 #[derive(Debug)]
-struct RealFile(OwnedFd);
+struct RealFile {
+    file: OwnedFd,
+    written: u64,
+    /// How much of that the kernel was asked to write out.
+    begun: u64,
+}
+
+impl RealFile {
+    fn new(file: OwnedFd) -> Self {
+        Self { file, written: 0, begun: 0 }
+    }
+
+    /// Lets the disk work while more is being written, instead of only when the file is synced.
+    fn write_behind(&mut self) {
+        let len = NonZeroU64::new(self.written - self.begun).filter(|len| len.get() >= STRIDE);
+        if len.is_some() {
+            // Nobody will read this soon, the kernel hears, and begins to write it out. No more is asked for than that: what
+            // comes of it the fsync says, and where this is not understood the fsync does all of the work.
+            let _ = fadvise(&self.file, self.begun, len, Advice::DontNeed);
+            self.begun = self.written;
+        }
+    }
+}
 
 impl DiskFile for RealFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(write(&self.0, bytes)?)
+        let written = write(&self.file, bytes)?;
+        self.written += written as u64;
+        self.write_behind();
+        Ok(written)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        Ok(fsync(&self.0)?)
+        Ok(fsync(&self.file)?)
     }
 }
 
