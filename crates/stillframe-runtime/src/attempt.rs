@@ -250,6 +250,7 @@ impl<T: Record> Attempt<'_, T> {
             notices,
             answers: JoinSet::new(),
             calls: BTreeMap::new(),
+            asked: Arc::default(),
             levels: Levels::default(),
             parties: self.parties(),
             statistics: self.statistics.clone(),

@@ -51,6 +51,8 @@ pub(crate) struct CoordinatorDriver {
     pub(crate) answers: JoinSet<Answer>,
     /// What of a checkpoint in progress the storage has not answered.
     pub(crate) calls: BTreeMap<OpId, (CheckpointId, Call)>,
+    /// Shared with whoever asks the storage how far these are.
+    pub(crate) asked: Arc<()>,
     pub(crate) levels: Levels,
     pub(crate) parties: Parties,
     pub(crate) statistics: SharedStatistics,

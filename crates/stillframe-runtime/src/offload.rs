@@ -45,6 +45,15 @@ pub(crate) enum Unanswered {
     Cancelled,
 }
 
+/// What came of an operation for which not everybody waits to the end.
+enum Ran<R> {
+    Answered(Result<R, Unanswered>),
+    /// It was not begun in time.
+    TooLate,
+    /// Nobody waits any longer, and it goes on under this number.
+    GoesOn(u64),
+}
+
 /// What goes on in a thread.
 #[derive(Clone, Debug)]
 pub(crate) struct UnderWay {
@@ -128,23 +137,11 @@ impl Offload {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.account.without_place() >= MOST_GIVEN_UP {
-            return Err(Unanswered::NotBegun);
-        }
-        let permit = tokio::select! {
-            biased;
-            () = cancelled.wait() => return Err(Unanswered::Cancelled),
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.map_err(|_| Unanswered::NotBegun)?,
-        };
         let call = Call::new("write for", &*self.name);
-        let (entry, answer) = self.begin(&call, permit, future);
-        tokio::select! {
-            biased;
-            answer = answer => {
-                self.account.close(entry);
-                answer.map_err(|_| Unanswered::Lost)
-            }
-            () = cancelled.wait() => {
+        match self.run_until(&call, cancelled.wait(), cancelled.wait(), future).await {
+            Ran::Answered(answer) => answer,
+            Ran::TooLate => Err(Unanswered::Cancelled),
+            Ran::GoesOn(entry) => {
                 // At the end of an attempt it still has its time to find out, so it is not given up.
                 self.account.vacate(entry);
                 Err(Unanswered::Cancelled)
@@ -163,28 +160,49 @@ impl Offload {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        // Behind the end nothing is begun, free place or not: it would only be given up at once, and be named. Everybody on this
+        // lane has a deadline, and gives the place away behind it.
+        match self.run_until(call, deadlines.ended(), deadlines.passed(call), future).await {
+            Ran::Answered(answer) => answer,
+            Ran::TooLate => Err(Unanswered::NotBegun),
+            Ran::GoesOn(entry) => {
+                self.account.give_up(entry);
+                Err(Unanswered::GivenUp { after: call.since().elapsed() })
+            }
+        }
+    }
+
+    /// Waits for a place until it is `late`, and then for the answer until it is `over`.
+    async fn run_until<F>(
+        &self,
+        call: &Call,
+        late: impl Future<Output = ()>,
+        over: impl Future<Output = ()>,
+        future: F,
+    ) -> Ran<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let not_begun = Ran::Answered(Err(Unanswered::NotBegun));
         if self.account.without_place() >= MOST_GIVEN_UP {
-            return Err(Unanswered::NotBegun);
+            return not_begun;
         }
         let permit = tokio::select! {
             biased;
-            // Behind the end nothing is begun, free place or not: it would only be given up at once, and be named.
-            () = deadlines.ended() => return Err(Unanswered::NotBegun),
-            // Everybody on this lane has a deadline, and gives the place away behind it.
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.map_err(|_| Unanswered::NotBegun)?,
+            () = late => return Ran::TooLate,
+            permit = Arc::clone(&self.permits).acquire_owned() => permit,
         };
+        let Ok(permit) = permit else { return not_begun };
         let (entry, answer) = self.begin(call, permit, future);
         tokio::select! {
             biased;
             answer = answer => {
                 // The thread may not have come to it yet, and what has answered is not under way.
                 self.account.close(entry);
-                answer.map_err(|_| Unanswered::Lost)
+                Ran::Answered(answer.map_err(|_| Unanswered::Lost))
             }
-            () = deadlines.passed(call) => {
-                self.account.give_up(entry);
-                Err(Unanswered::GivenUp { after: call.since().elapsed() })
-            }
+            () = over => Ran::GoesOn(entry),
         }
     }
 

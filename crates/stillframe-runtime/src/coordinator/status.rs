@@ -13,7 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl CoordinatorDriver {
     pub(super) fn answer(&self, reply: oneshot::Sender<Vec<PendingCheckpoint>>) {
         let mut pending = self.status();
-        if pending.iter().all(|pending| pending.storage.is_none()) {
+        // While one question hangs there is no other: somebody who wonders often would use up the threads of all.
+        let is_asked = Arc::strong_count(&self.asked) > 1;
+        if is_asked || pending.iter().all(|pending| pending.storage.is_none()) {
             // Whoever asked may have stopped waiting.
             let _ = reply.send(pending);
             return;
@@ -22,8 +24,13 @@ impl CoordinatorDriver {
         let (storage, lane) = (Arc::clone(&self.storage), self.offload.lane(1, "status"));
         let checkpoints: Vec<_> = pending.iter().map(|pending| pending.status.checkpoint).collect();
         let call = Call::new("ask how far it is", format!("the {} storage", self.storage_name));
+        let asked = Arc::clone(&self.asked);
         tokio::spawn(async move {
-            let ask = async move { checkpoints.into_iter().map(|id| storage.commit_stage(id)).collect() };
+            let ask = async move {
+                let stages = checkpoints.into_iter().map(|id| storage.commit_stage(id)).collect();
+                drop(asked);
+                stages
+            };
             let stages: Vec<_> =
                 lane.run_within(&call, &Deadlines::new(PATIENCE), ask).await.unwrap_or_default();
             for (pending, stage) in pending.iter_mut().zip(stages) {

@@ -1,6 +1,6 @@
 //! What somebody who asked for a checkpoint hears of it, from the coordinator's driver alone.
 
-use super::gate::{Op, Release};
+use super::gate::{Gate, Op, Release};
 use super::*;
 use crate::clock::Clock;
 use crate::coordinator::{CoordinatorDriver, Levels, Parties};
@@ -60,6 +60,7 @@ impl Desk {
             notices: mpsc::unbounded_channel().0,
             answers: JoinSet::new(),
             calls: BTreeMap::new(),
+            asked: Arc::default(),
             levels: Levels::default(),
             parties: Parties::default(),
             statistics: SharedStatistics::default(),
@@ -196,4 +197,34 @@ async fn a_checkpoint_that_is_stuck_says_what_it_waits_for() {
     assert_eq!(held.storage.as_ref().and_then(|call| call.stage), Some(CommitStage::Metadata));
     let expected = "publish checkpoint 1 in the shelf storage (committing): writing the metadata, for 9.0s";
     assert!(text.ends_with(expected), "{text}");
+}
+
+/// Each question that hangs keeps a thread, and when too many do nothing is begun any more.
+#[tokio::test(start_paused = true)]
+async fn whoever_wonders_often_asks_a_storage_once_that_does_not_say_how_far_it_is() {
+    let mut desk = Desk::new();
+    let (gate, curious) = (Arc::clone(&desk.shelf.gate), Arc::clone(&desk.shelf.curious));
+    let _release = [Release(Arc::clone(&gate)), Release(Arc::clone(&curious))];
+    desk.say(Event::Running { task: TASK });
+    gate.close_for(Op::Commit);
+    curious.close_for(Op::Commit);
+    let _checkpoint = desk.ask(SnapshotRequest::CHECKPOINT);
+    desk.triggered().await;
+    desk.acknowledge();
+    let inside = async |gate: &Gate| {
+        while gate.inside() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    inside(&gate).await;
+    let patience = async {
+        inside(&curious).await;
+        pass(2).await;
+    };
+    let (held, ()) = tokio::join!(desk.pending(), patience);
+    assert!(matches!(&held[0].storage, Some(call) if call.stage.is_none()), "{held:?}");
+    for _ in 0..100 {
+        assert_eq!(desk.pending().await.len(), 1);
+    }
+    assert_eq!(curious.asked(Op::Commit), 1);
 }
