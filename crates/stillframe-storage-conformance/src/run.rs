@@ -31,6 +31,13 @@ impl Verdict {
     }
 }
 
+impl From<Result<(), Self>> for Verdict {
+    /// Cases that can end early say why with `?`.
+    fn from(shown: Result<(), Self>) -> Self {
+        shown.err().unwrap_or(Self::Shown)
+    }
+}
+
 impl From<()> for Verdict {
     /// Most cases can always be shown, and return nothing.
     fn from((): ()) -> Self {

@@ -36,48 +36,39 @@ async fn refuses(subject: &Subject, pointer: &Pointer, kind: ErrorKind) {
 }
 
 /// Neither metadata nor state is left, and the pointer leads nowhere.
-pub async fn a_disposed_savepoint_leaves_nothing(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_disposed_savepoint_leaves_nothing(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
     let before = subject.residue();
-    let (_, taken) = match savepoint(&subject).await {
-        Ok(taken) => taken,
-        Err(verdict) => return verdict,
-    };
+    let (_, taken) = savepoint(&subject).await?;
     dispose(&subject, &taken.pointer).await.expect("a savepoint can be disposed of");
     assert_eq!(subject.residue(), before);
     let gone = subject.storage().resolve(&taken.pointer).await;
     assert_eq!(gone.expect_err("it is gone").kind(), ErrorKind::NotFound);
-    Verdict::Shown
+    Ok(())
 }
 
 /// It takes nothing else with it: no other savepoint in the same place, and no checkpoint.
-pub async fn other_savepoints_stay(fresh: Fresh<'_>) -> Verdict {
+pub async fn other_savepoints_stay(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let (session, taken) = match savepoint(&subject).await {
-        Ok(taken) => taken,
-        Err(verdict) => return verdict,
-    };
+    let (session, taken) = savepoint(&subject).await?;
     let checkpoint = session.complete(&[]).await;
     let other = session.savepoint(subject.savepoint_target()).await;
     dispose(&subject, &taken.pointer).await.expect("a savepoint can be disposed of");
     session.assert_intact(&checkpoint).await;
     let found = subject.storage().resolve(&other.pointer).await.expect("the other one is still there");
     other.assert_at(&*found).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// What is gone is not found, and so is what never was.
-pub async fn a_savepoint_is_disposed_of_once(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_savepoint_is_disposed_of_once(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let (_, taken) = match savepoint(&subject).await {
-        Ok(taken) => taken,
-        Err(verdict) => return verdict,
-    };
+    let (_, taken) = savepoint(&subject).await?;
     dispose(&subject, &taken.pointer).await.expect("a savepoint can be disposed of");
     refuses(&subject, &taken.pointer, ErrorKind::NotFound).await;
     refuses(&subject, &Pointer::new(format!("{}-elsewhere", taken.pointer)), ErrorKind::NotFound).await;
     refuses(&subject, &Pointer::new(""), ErrorKind::InvalidPointer).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// A checkpoint belongs to its job, whoever knows its pointer.
@@ -93,21 +84,18 @@ pub async fn a_checkpoint_is_not_disposed_of(fresh: Fresh<'_>) -> Verdict {
 }
 
 /// If its metadata is damaged it may be anything, and stays.
-pub async fn what_cannot_be_read_is_not_disposed_of(fresh: Fresh<'_>) -> Verdict {
+pub async fn what_cannot_be_read_is_not_disposed_of(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
     let before = subject.residue();
-    let (_, taken) = match savepoint(&subject).await {
-        Ok(taken) => taken,
-        Err(verdict) => return verdict,
-    };
+    let (_, taken) = savepoint(&subject).await?;
     let Some(damage) = subject.damage() else {
-        return Verdict::skipped("nobody said how to damage a file");
+        return Err(Verdict::skipped("nobody said how to damage a file"));
     };
     let metadata = subject.new_since(&before).into_iter().filter(|name| name.contains("metadata"));
     let [metadata] = &metadata.collect::<Vec<_>>()[..] else {
-        return Verdict::skipped("it does not show which object holds the metadata");
+        return Err(Verdict::skipped("it does not show which object holds the metadata"));
     };
     damage(metadata);
     refuses(&subject, &taken.pointer, ErrorKind::Corrupt).await;
-    Verdict::Shown
+    Ok(())
 }

@@ -39,9 +39,13 @@ async fn checkpoint(session: &Session) -> (Taken, Taken) {
     (earlier, later)
 }
 
-/// What the copy consists of. `None` if nobody said how metadata is read.
-async fn content(subject: &Subject, found: &dyn CompletedLocation) -> Option<CheckpointMetadata> {
-    subject.decode(&found.metadata().await.expect("its metadata can be read"))
+/// What the copy consists of.
+async fn content(subject: &Subject, found: &dyn CompletedLocation) -> Result<CheckpointMetadata, Verdict> {
+    decode(subject, &found.metadata().await.expect("its metadata can be read"))
+}
+
+fn decode(subject: &Subject, metadata: &[u8]) -> Result<CheckpointMetadata, Verdict> {
+    subject.decode(metadata).ok_or_else(|| Verdict::skipped("nobody said how metadata is read"))
 }
 
 /// Asserts that a copy has these states and no other, all of them in its own directory.
@@ -62,16 +66,13 @@ fn states_of(taken: &Taken) -> Vec<Bytes> {
 }
 
 /// Whatever becomes of the checkpoint, of those whose state it shares, and of the job, the copy has all of its state.
-pub async fn an_exported_checkpoint_needs_nothing_else(fresh: Fresh<'_>) -> Verdict {
+pub async fn an_exported_checkpoint_needs_nothing_else(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let (earlier, later) = checkpoint(&session).await;
     if subject.storage().resolve(&later.pointer).await.is_err() {
-        return Verdict::does_not_apply("its checkpoints have no address");
+        return Err(Verdict::does_not_apply("its checkpoints have no address"));
     }
     let copy = subject.storage().export(&later.pointer, target).await.expect("it can be copied");
     session.assert_intact(&earlier).await;
@@ -84,22 +85,17 @@ pub async fn an_exported_checkpoint_needs_nothing_else(fresh: Fresh<'_>) -> Verd
     session.assert_intact(&newest).await;
     let found = subject.storage().resolve(&copy).await.expect("the pointer leads to the copy");
     assert_eq!(found.pointer(), &copy);
-    let Some(content) = content(&subject, &*found).await else {
-        return Verdict::skipped("nobody said how metadata is read");
-    };
+    let content = content(&subject, &*found).await?;
     assert!(content.kind.is_savepoint(), "a copy is its owner's, and it says {}", content.kind);
     assert_eq!((content.job, content.checkpoint), (JOB, later.id));
     assert_states(&*found, &content, &states_of(&later)).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// A copied savepoint is what it was, in another place.
-pub async fn an_exported_savepoint_is_a_savepoint(fresh: Fresh<'_>) -> Verdict {
+pub async fn an_exported_savepoint_is_a_savepoint(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
     let copy = subject.storage().export(&taken.pointer, target).await.expect("it can be copied");
@@ -107,24 +103,18 @@ pub async fn an_exported_savepoint_is_a_savepoint(fresh: Fresh<'_>) -> Verdict {
     let found = subject.storage().resolve(&taken.pointer).await.expect("what was copied is still there");
     taken.assert_at(&*found).await;
     let found = subject.storage().resolve(&copy).await.expect("the pointer leads to the copy");
-    let Some((content, original)) = content(&subject, &*found).await.zip(subject.decode(&taken.metadata))
-    else {
-        return Verdict::skipped("nobody said how metadata is read");
-    };
+    let (content, original) = (content(&subject, &*found).await?, decode(&subject, &taken.metadata)?);
     assert_eq!(content.kind, original.kind);
     assert_states(&*found, &content, &states_of(&taken)).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// A copy is a savepoint like any other, also for whoever has it removed.
-pub async fn what_was_exported_can_be_disposed_of(fresh: Fresh<'_>) -> Verdict {
+pub async fn what_was_exported_can_be_disposed_of(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     if let Some(verdict) = subject.without(Capability::Disposal) {
-        return verdict;
+        return Err(verdict);
     }
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
@@ -134,16 +124,13 @@ pub async fn what_was_exported_can_be_disposed_of(fresh: Fresh<'_>) -> Verdict {
     assert_eq!(subject.residue(), before);
     let found = subject.storage().resolve(&taken.pointer).await.expect("what was copied is still there");
     taken.assert_at(&*found).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// Any number of copies have room in one place.
-pub async fn exports_do_not_collide(fresh: Fresh<'_>) -> Verdict {
+pub async fn exports_do_not_collide(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
     let one = subject.storage().export(&taken.pointer, target).await.expect("it can be copied");
@@ -151,21 +138,16 @@ pub async fn exports_do_not_collide(fresh: Fresh<'_>) -> Verdict {
     assert_ne!(one, two);
     for copy in [one, two] {
         let found = subject.storage().resolve(&copy).await.expect("the pointer leads to the copy");
-        let Some(content) = content(&subject, &*found).await else {
-            return Verdict::skipped("nobody said how metadata is read");
-        };
+        let content = content(&subject, &*found).await?;
         assert_states(&*found, &content, &states_of(&taken)).await;
     }
-    Verdict::Shown
+    Ok(())
 }
 
 /// What is not there is not found, and leaves no place for a copy.
-pub async fn nothing_can_be_exported_from_nowhere(fresh: Fresh<'_>) -> Verdict {
+pub async fn nothing_can_be_exported_from_nowhere(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
     let before = subject.residue();
@@ -177,18 +159,15 @@ pub async fn nothing_can_be_exported_from_nowhere(fresh: Fresh<'_>) -> Verdict {
         assert_eq!(exported.expect_err("nothing is there").kind(), kind);
         assert_eq!(subject.residue(), before);
     }
-    Verdict::Shown
+    Ok(())
 }
 
 /// Of a snapshot of which one bit is wrong there is no copy, nor a part of one.
-pub async fn a_damaged_snapshot_is_not_exported(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_damaged_snapshot_is_not_exported(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let Some(damage) = subject.damage() else {
-        return Verdict::skipped("nobody said how to damage a file");
+        return Err(Verdict::skipped("nobody said how to damage a file"));
     };
     let session = subject.run(JOB).await;
     let before = subject.residue();
@@ -203,5 +182,5 @@ pub async fn a_damaged_snapshot_is_not_exported(fresh: Fresh<'_>) -> Verdict {
         damage(&name);
     }
     subject.storage().export(&taken.pointer, target).await.expect("it is whole again");
-    Verdict::Shown
+    Ok(())
 }

@@ -25,18 +25,15 @@ async fn refuses(subject: &Subject) {
 }
 
 /// A savepoint lies below its target, and its pointer leads to it.
-pub async fn a_savepoint_goes_where_it_was_asked_for(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_savepoint_goes_where_it_was_asked_for(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
     let found = subject.storage().resolve(&taken.pointer).await.expect("the pointer leads to it");
     assert_eq!(found.pointer(), &taken.pointer);
     taken.assert_at(&*found).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// Without a target it goes to the storage's own place for savepoints, if there is one.
@@ -67,12 +64,9 @@ pub async fn a_savepoint_without_a_place_is_refused(fresh: Fresh<'_>) -> Verdict
 }
 
 /// A savepoint refers to nothing outside: what would be shared with checkpoints is in it too.
-pub async fn a_savepoint_holds_all_its_state(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_savepoint_holds_all_its_state(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
     let files = taken.files().cloned().collect::<Vec<_>>();
@@ -82,16 +76,13 @@ pub async fn a_savepoint_holds_all_its_state(fresh: Fresh<'_>) -> Verdict {
     session.coordinator.remove(one.id, &files).await.expect("what was dropped can be removed");
     let found = subject.storage().resolve(&taken.pointer).await.expect("the pointer leads to it");
     taken.assert_at(&*found).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// Any number of savepoints have room in one place, also of one job and at once.
-pub async fn savepoints_do_not_collide(fresh: Fresh<'_>) -> Verdict {
+pub async fn savepoints_do_not_collide(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let one = session.savepoint(Some(target)).await;
     let two = session.savepoint(Some(target)).await;
@@ -100,16 +91,13 @@ pub async fn savepoints_do_not_collide(fresh: Fresh<'_>) -> Verdict {
         let found = subject.storage().resolve(&taken.pointer).await.expect("the pointer leads to it");
         taken.assert_at(&*found).await;
     }
-    Verdict::Shown
+    Ok(())
 }
 
 /// A savepoint is not retained, and stays whatever becomes of the job.
-pub async fn a_savepoint_is_nobodys_checkpoint(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_savepoint_is_nobodys_checkpoint(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let one = session.complete(&[]).await;
     let taken = session.savepoint(Some(target)).await;
@@ -122,16 +110,13 @@ pub async fn a_savepoint_is_nobodys_checkpoint(fresh: Fresh<'_>) -> Verdict {
     session.coordinator.sweep(stillframe_storage::SweepMode::Remove).await.expect("a sweep succeeds");
     let found = subject.storage().resolve(&taken.pointer).await.expect("the pointer leads to it");
     taken.assert_at(&*found).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// A second publication fails and changes nothing.
-pub async fn a_savepoint_is_published_once(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_savepoint_is_published_once(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
     let other = Bytes::from_static(b"another");
@@ -139,16 +124,13 @@ pub async fn a_savepoint_is_published_once(fresh: Fresh<'_>) -> Verdict {
     assert_eq!(again.expect_err("nothing is replaced").kind(), ErrorKind::AlreadyExists);
     let found = subject.storage().resolve(&taken.pointer).await.expect("the pointer leads to it");
     taken.assert_at(&*found).await;
-    Verdict::Shown
+    Ok(())
 }
 
 /// A savepoint that was given up leaves neither state nor a place.
-pub async fn a_discarded_savepoint_leaves_nothing(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_discarded_savepoint_leaves_nothing(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let session = subject.run(JOB).await;
     let before = subject.residue();
     let id = session.draw();
@@ -161,18 +143,15 @@ pub async fn a_discarded_savepoint_leaves_nothing(fresh: Fresh<'_>) -> Verdict {
     }
     let published = session.coordinator.publish_savepoint(id, &location, session.metadata(id, &[])).await;
     published.expect_err("what was given up cannot be published");
-    Verdict::Shown
+    Ok(())
 }
 
 /// A savepoint that a person moved is the same savepoint.
-pub async fn a_savepoint_can_be_moved(fresh: Fresh<'_>) -> Verdict {
+pub async fn a_savepoint_can_be_moved(fresh: Fresh<'_>) -> Result<(), Verdict> {
     let subject = fresh();
-    let target = match target(&subject).await {
-        Ok(target) => target,
-        Err(verdict) => return verdict,
-    };
+    let target = target(&subject).await?;
     let Some(relocate) = subject.relocation() else {
-        return Verdict::skipped("nobody said how to move a savepoint");
+        return Err(Verdict::skipped("nobody said how to move a savepoint"));
     };
     let session = subject.run(JOB).await;
     let taken = session.savepoint(Some(target)).await;
@@ -182,5 +161,5 @@ pub async fn a_savepoint_can_be_moved(fresh: Fresh<'_>) -> Verdict {
     taken.assert_at(&*found).await;
     let gone = subject.storage().resolve(&taken.pointer).await;
     assert_eq!(gone.expect_err("it is no longer where it was").kind(), ErrorKind::NotFound);
-    Verdict::Shown
+    Ok(())
 }
