@@ -6,7 +6,6 @@ mod causes;
 mod folder;
 #[cfg(test)]
 mod guards;
-mod held;
 mod program;
 mod stage;
 mod steps;

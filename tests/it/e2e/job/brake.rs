@@ -1,6 +1,7 @@
 //! What tests wait for and what they hold.
 
 use std::fmt::Debug;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,6 +35,8 @@ impl Gauge {
 pub(crate) struct Brake {
     holds: Mutex<u32>,
     released: Condvar,
+    /// What the next one waits for, and nobody behind it.
+    next: Mutex<Option<Receiver<()>>>,
     /// How many have come here while it was held.
     pub(crate) stopped: Gauge,
 }
@@ -47,8 +50,22 @@ impl Brake {
         Hold(Arc::clone(self))
     }
 
+    /// Holds the next one, and nobody behind it, until what is returned is dropped.
+    #[must_use]
+    pub(crate) fn hold_next(&self) -> Sender<()> {
+        let (hold, held) = channel();
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        hold
+    }
+
     /// Goes on at once, or when the brake is released.
     pub(crate) fn pass(&self) {
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(held) = next {
+            self.stopped.add(1);
+            // Whatever comes, and whether anybody is still there: it goes on.
+            let _ = held.recv();
+        }
         let mut holds = self.lock();
         if *holds > 0 {
             self.stopped.add(1);

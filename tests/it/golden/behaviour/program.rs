@@ -13,8 +13,6 @@ pub(super) struct Switch {
     wishes: Mutex<Wishes>,
     /// How many of them have begun to read.
     pub(super) reading: watch::Sender<usize>,
-    /// Whether state is being held.
-    pub(super) held: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -25,8 +23,6 @@ struct Wishes {
     failure: Option<String>,
     /// What the next snapshot waits for, and every one behind it.
     hold: Option<Receiver<()>>,
-    /// What the next state waits for on its way to the storage, and no other.
-    storage: Option<Receiver<()>>,
 }
 
 /// How many sources there are.
@@ -49,28 +45,8 @@ impl Switch {
     #[must_use]
     pub(super) fn hold(&self) -> Sender<()> {
         let (sender, receiver) = channel();
-        self.held.send_replace(false);
         self.wishes().hold = Some(receiver);
         sender
-    }
-
-    /// The same for the next state that goes to the storage. That of later snapshots goes beside it.
-    #[must_use]
-    pub(super) fn hold_in_storage(&self) -> Sender<()> {
-        let (sender, receiver) = channel();
-        self.held.send_replace(false);
-        self.wishes().storage = Some(receiver);
-        sender
-    }
-
-    /// Goes on at once, or when what is held there goes on.
-    pub(super) fn pass_to_storage(&self) {
-        let hold = self.wishes().storage.take();
-        if let Some(hold) = hold {
-            self.held.send_replace(true);
-            // Whatever comes, and whether anybody is still there: it goes on.
-            let _ = hold.recv();
-        }
     }
 
     fn wishes(&self) -> MutexGuard<'_, Wishes> {
@@ -123,9 +99,7 @@ impl Stateful for Words {
         }
         let snapshot = Snapshot::new().with_element(&checkpoint.get())?;
         let Some(hold) = hold else { return Ok(snapshot) };
-        let switch = Arc::clone(&self.switch);
         Ok(snapshot.with_preparation(move || {
-            switch.held.send_replace(true);
             // Whatever comes, and whether anybody is still there: it goes on.
             let _ = hold.recv();
             Ok(())

@@ -2,9 +2,9 @@
 
 use super::super::difference::Difference;
 use super::folder::{self, Folder};
-use super::held::Held;
 use super::program::{SOURCES, Switch};
 use super::{Case, Origin};
+use crate::e2e::job::steered::Steering;
 use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +67,7 @@ pub(super) struct Stage<'a> {
 pub(super) struct Running {
     handle: Arc<JobHandle>,
     pub(super) switch: Arc<Switch>,
+    pub(super) steering: Arc<Steering>,
     seen: Arc<Seen>,
 }
 
@@ -188,8 +189,9 @@ impl<'a> Stage<'a> {
         let switch = Arc::<Switch>::default();
         let seen = Arc::<Seen>::default();
         let observer = Arc::clone(&seen);
-        let storage = Held { inner: Arc::clone(&self.storage), switch: Arc::clone(&switch) };
-        let mut job = Job::new(switch.graph(), &config, Arc::new(storage))
+        let steering = Arc::<Steering>::default();
+        let storage = steering.around(Arc::clone(&self.storage));
+        let mut job = Job::new(switch.graph(), &config, storage)
             .map_err(|error| trouble(&error))?
             .with_restart(RestartStrategy::None)
             .on_event(move |event| observer.hear(event));
@@ -199,7 +201,7 @@ impl<'a> Stage<'a> {
         let handle = job.start();
         self.jobs.push(handle.id());
         let mut reading = switch.reading.subscribe();
-        self.job = Some(Running { handle: Arc::new(handle), switch, seen });
+        self.job = Some(Running { handle: Arc::new(handle), switch, steering, seen });
         let begun =
             tokio::time::timeout(self.patience.answers, reading.wait_for(|reading| *reading == SOURCES));
         match begun.await {

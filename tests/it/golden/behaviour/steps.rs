@@ -5,6 +5,7 @@ use super::super::text;
 use super::causes::{self, compare_failure, compare_refusal};
 use super::stage::{Answer, Pending, Stage, Step};
 use serde_json::Value;
+use std::sync::Arc;
 use stillframe::model::{CheckpointId, JobStatus, SavepointFormat};
 use stillframe::runtime::{JobError, JobReport};
 
@@ -155,16 +156,13 @@ impl Stage<'_> {
             return Err(vec!["a second one in progress is not understood".into()]);
         }
         let job = self.running()?;
-        let mut held = job.switch.held.subscribe();
+        let steering = Arc::clone(&job.steering);
         // A savepoint may be asked for meanwhile, which would wait for what the checkpoint prepares, and not for its state.
-        let hold = job.switch.hold_in_storage();
+        let (held, hold) = (steering.finishing.stopped.get(), steering.finishing.hold_next());
         let handle = job.handle();
         let answer = tokio::spawn(async move { handle.trigger_checkpoint().await });
         self.pending = Some(Pending { hold, answer });
-        self.patiently("state that is held", held.wait_for(|held| *held))
-            .await?
-            .map(drop)
-            .map_err(|_| Vec::new())?;
+        self.patiently("state that is held", steering.finishing.stopped.reach(held + 1)).await?;
         let ours = self.running()?.last().triggered.map(CheckpointId::get);
         let differs = number.parse().ok() != ours;
         if differs { Err(vec![format!("expected the id {number}, ours {ours:?}")]) } else { Ok(()) }
