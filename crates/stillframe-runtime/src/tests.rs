@@ -3,6 +3,7 @@
 mod cancelling;
 mod gate;
 mod hanging;
+mod lanes;
 mod levels;
 mod parties;
 mod reports;

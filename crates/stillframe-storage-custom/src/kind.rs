@@ -70,7 +70,8 @@ impl CustomKind {
     ///
     /// # Errors
     /// `InvalidOption` for a kind that a [`CustomDescriptor`] cannot have, for no versions, and for a scheme that no address can
-    /// have; `AlreadyExists` for a kind or a scheme that the registry knows. Nothing is added then.
+    /// have; `AlreadyExists` for a kind or a scheme that the registry knows, and for a scheme that was given twice. Nothing is added
+    /// then.
     pub fn register(self, registry: &mut StorageRegistry) -> Result<(), StorageError> {
         check_kind(&self.kind)?;
         if self.versions.is_empty() || *self.versions.start() == 0 {
@@ -104,9 +105,10 @@ impl CustomKind {
                 "the scheme {scheme:?} is not allowed, allowed: letters, digits, +, - and ., of which the first is a letter"
             )));
         }
-        if registry.schemes().any(|known| known == scheme) {
+        let own = self.schemes.iter().filter(|(known, _)| known == scheme).count();
+        if own > 1 || registry.schemes().any(|known| known == scheme) {
             return Err(StorageError::new(ErrorKind::AlreadyExists, "register custom storage", &self.kind)
-                .with_detail(format!("the registry knows the scheme {scheme:?}; use another")));
+                .with_detail(format!("the scheme {scheme:?} is registered twice; use another")));
         }
         Ok(())
     }

@@ -100,6 +100,7 @@ fn a_scheme_that_is_none_or_is_known_is_refused_and_nothing_is_registered() {
     for (scheme, expected) in [
         ("file", ErrorKind::AlreadyExists),
         ("", ErrorKind::AlreadyExists),
+        ("desk", ErrorKind::AlreadyExists),
         ("s3:", ErrorKind::InvalidOption),
         ("s3://", ErrorKind::InvalidOption),
         ("3s", ErrorKind::InvalidOption),
