@@ -8,6 +8,7 @@ use crate::simulation::{Coverage, SimDisk};
 use crate::volume::Volume;
 use bytes::Bytes;
 use futures_executor::block_on;
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stillframe_model::{
@@ -27,7 +28,7 @@ fn a_renamed_file_always_has_a_name() {
     directories.create(Path::new("/out")).unwrap();
     let (from, to) = (Path::new("/out/.x"), Path::new("/out/x"));
     let mut file = directories.volume().create_new(from).unwrap();
-    file.write_all(b"records").and_then(|()| file.sync()).unwrap();
+    file.write_all(&mut [IoSlice::new(b"records")]).and_then(|()| file.sync()).unwrap();
     directories.sync(Path::new("/out")).unwrap();
 
     let rename = |disk: &SimDisk| rename_on(&directories_of(disk), from, to);

@@ -15,7 +15,7 @@ mod root;
 pub use real::RealDisk;
 
 use core::fmt::Debug;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -92,6 +92,15 @@ pub trait DiskFile: Debug + Send {
     /// # Errors
     /// As the medium fails.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// The same for bytes that are not in one place: those of the first part come first. Unless told otherwise
+    /// it writes of one part only.
+    ///
+    /// # Errors
+    /// As the medium fails.
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write(parts.iter().find(|part| !part.is_empty()).map_or(&[], |part| part))
+    }
 
     /// Makes the content durable.
     ///

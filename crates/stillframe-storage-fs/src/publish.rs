@@ -4,7 +4,7 @@ use crate::directories::Directories;
 use crate::error::failed;
 use crate::volume::Volume;
 use rustix::io::Errno;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use stillframe_storage::{ErrorKind, StorageError};
 use stillframe_storage_directory::Entropy;
@@ -70,7 +70,7 @@ fn try_publish(
 /// again: the kernel may have dropped the bytes and call the next attempt a success.
 fn write_durably(volume: &Volume, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let mut file = volume.create_new(path).map_err(|error| failed("create", path, error))?;
-    file.write_all(bytes).map_err(|error| failed("write", path, error))?;
+    file.write_all(&mut [IoSlice::new(bytes)]).map_err(|error| failed("write", path, error))?;
     file.sync().map_err(|error| failed("sync", path, error))
 }
 

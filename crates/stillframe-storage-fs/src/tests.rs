@@ -349,7 +349,7 @@ fn writes(storage: &FileSystemCheckpointStorage, pieces: &[usize]) -> Vec<usize>
     let Some(StateHandle::File(file)) = block_on(stream.finish()).unwrap() else { panic!("not a file") };
     let path = format!("/c/{JOB}/shared/{}", file.file.name);
     let written: Vec<u8> = (0..).zip(pieces).flat_map(|(i, piece)| vec![i; *piece]).collect();
-    assert_eq!(disk.content(Path::new(&path)).unwrap()[MARK..], written);
+    assert!(disk.content(Path::new(&path)).unwrap()[MARK..] == written, "other bytes than were written");
     disk.writes(Path::new(&path))
 }
 
@@ -359,11 +359,23 @@ fn small_writes_are_gathered_in_a_buffer() {
     let buffered = |bytes| storage.clone().with_write_buffer_size(bytes);
     assert_eq!(writes(&buffered(10), &[4, 4, 4, 4, 4]), [MARK, 10, 10]);
     assert_eq!(writes(&buffered(10), &[4, 4, 4]), [MARK, 10, 2]);
-    assert_eq!(writes(&buffered(10), &[4, 10, 4, 25, 1]), [MARK, 4, 10, 4, 25, 1]);
+    assert_eq!(writes(&buffered(10), &[4, 10, 4, 25, 1]), [MARK, 14, 29, 1]);
     assert_eq!(writes(&buffered(11), &[4, 4, 4, 4, 4]), [MARK, 11, 9]);
     assert_eq!(writes(&buffered(0), &[4, 1]), [MARK, 4, 1]);
     assert_eq!(writes(&buffered(u32::MAX), &[4, 4, 4]), [MARK + 12]);
     assert_eq!(writes(&storage, &[1000; 9]), [4096, 4096, MARK + 808]);
+}
+
+#[test]
+fn large_writes_end_where_a_page_does() {
+    let storage = FileSystemCheckpointStorage::new("/c").unwrap().with_min_file_size_threshold(0).unwrap();
+    assert_eq!(writes(&storage, &[8_192; 3]), [8_192, 8_192, 8_192, MARK]);
+    assert_eq!(writes(&storage, &[100, 10_000, 5_000, 1]), [8_192, 4_096, MARK + 2_813]);
+    // What goes beyond the page is never more than the buffer may hold.
+    let storage = storage.with_write_buffer_size(100);
+    assert_eq!(writes(&storage, &[4_100, 5_000]), [4_096, MARK + 5_004]);
+    // Where a page ends counts from the start of the file, wherever earlier writes ended.
+    assert_eq!(writes(&storage, &[60, 60, 4_000]), [100, 3_996, 56]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::disk::{Disk, DiskFile, DiskReader, Entry};
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 use stillframe_model::Durability;
@@ -86,14 +86,18 @@ pub(crate) struct VolumeFile {
 }
 
 impl VolumeFile {
-    pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match uninterrupted(|| self.file.write(bytes))? {
+    /// One part after the other, and as one write as far as the disk can.
+    pub(crate) fn write_all(&mut self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        loop {
+            let rest = parts.iter().map(|part| part.len()).sum();
+            if rest == 0 {
+                return Ok(());
+            }
+            match uninterrupted(|| self.file.write_vectored(parts))? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => bytes = bytes.get(written..).unwrap_or_default(),
+                written => IoSlice::advance_slices(&mut parts, written.min(rest)),
             }
         }
-        Ok(())
     }
 
     pub(crate) fn sync(&mut self) -> io::Result<()> {

@@ -3,9 +3,14 @@ use crate::error::failed;
 use crate::volume::{Volume, VolumeFile};
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use stillframe_storage::{BlobWriter, StorageError};
+
+/// In what the kernel keeps files in memory, in bytes. As long as writes end where a page does it can take many
+/// pages together; a write that goes on within a page has it begin with single ones again, and whoever reads the
+/// file later pays for each.
+const PAGE: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct LocalWriter {
@@ -16,41 +21,50 @@ pub(super) struct LocalWriter {
     /// What the kernel has not been given yet: less than `buffer_size`, except while it is being filled up.
     buffer: Vec<u8>,
     buffer_size: usize,
+    /// How far what the kernel was given goes beyond its last whole page.
+    beyond: usize,
     /// Whether somebody relies on a part of the file, so that it must not be removed any more.
     is_kept: bool,
 }
 
 impl LocalWriter {
     pub(super) fn new(volume: Volume, path: PathBuf, file: VolumeFile, buffer_size: usize) -> Self {
-        Self { volume, path, file: Some(file), buffer: Vec::new(), buffer_size, is_kept: false }
+        Self { volume, path, file: Some(file), buffer: Vec::new(), buffer_size, beyond: 0, is_kept: false }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Gives the kernel what is in the buffer, and `bytes` after it.
+    fn flush_with(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        if !self.buffer.is_empty() {
-            file.write_all(&self.buffer)?;
-            self.buffer.clear();
-        }
+        file.write_all(&mut [IoSlice::new(&self.buffer), IoSlice::new(bytes)])?;
+        self.beyond = self.beyond_with(bytes);
+        self.buffer.clear();
         Ok(())
     }
 
+    /// How far it goes beyond the last whole page when the kernel has the buffer and `bytes` as well.
+    fn beyond_with(&self, bytes: &[u8]) -> usize {
+        (self.beyond + self.buffer.len() + bytes.len()) % PAGE
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() >= self.buffer_size {
-            self.flush()?;
-            return self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
+        if self.buffer.len() + bytes.len() < self.buffer_size {
+            self.buffer.extend_from_slice(bytes);
+            return Ok(());
         }
-        let room = self.buffer_size - self.buffer.len();
-        let (first, rest) = bytes.split_at(room.min(bytes.len()));
-        self.buffer.extend_from_slice(first);
-        if self.buffer.len() == self.buffer_size {
-            self.flush()?;
-        }
-        self.buffer.extend_from_slice(rest);
+        let now = if bytes.len() < self.buffer_size {
+            self.buffer_size - self.buffer.len()
+        } else {
+            let beyond = self.beyond_with(bytes);
+            bytes.len() - if beyond < self.buffer_size { beyond } else { 0 }
+        };
+        let (now, later) = bytes.split_at(now);
+        self.flush_with(now)?;
+        self.buffer.extend_from_slice(later);
         Ok(())
     }
 
     fn flush_and_sync(&mut self) -> io::Result<()> {
-        self.flush()?;
+        self.flush_with(&[])?;
         match &mut self.file {
             Some(file) => file.sync(),
             None => Ok(()),

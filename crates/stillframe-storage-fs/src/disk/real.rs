@@ -7,9 +7,9 @@ use rustix::fs::{
     Advice, AtFlags, CWD, Dir, FileType, Mode, OFlags, fadvise, fchmod, fstat, fsync, linkat, mkdirat,
     openat, statat, unlinkat,
 };
-use rustix::io::{Errno, pread, retry_on_intr, write};
+use rustix::io::{Errno, pread, retry_on_intr, writev};
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -254,7 +254,11 @@ impl RealFile {
 
 impl DiskFile for RealFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = write(&self.file, bytes)?;
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = writev(&self.file, parts)?;
         self.written += written as u64;
         self.write_behind();
         Ok(written)

@@ -3,7 +3,7 @@ use super::image::Inode;
 use super::{SimDisk, SimOperation};
 use crate::disk::{DiskFile, DiskReader};
 use bytes::Bytes;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 
 #[derive(Debug)]
@@ -15,16 +15,20 @@ pub(super) struct SimFile {
 
 impl DiskFile for SimFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let (mut state, fault) = self.disk.begin(SimOperation::Write, &self.path)?;
-        let bytes = match fault {
-            Some(FaultKind::ShortWrite) => &bytes[..bytes.len().div_ceil(2)],
-            _ => bytes,
-        };
+        let mut bytes = parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<_>>();
+        if fault == Some(FaultKind::ShortWrite) {
+            bytes.truncate(bytes.len().div_ceil(2));
+        }
         if let Some(error) = fault.and_then(FaultKind::error) {
             return Err(error);
         }
         state.writes.entry(self.path.clone()).or_default().push(bytes.len());
-        state.append(self.inode, bytes);
+        state.append(self.inode, &bytes);
         Ok(bytes.len())
     }
 

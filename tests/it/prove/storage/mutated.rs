@@ -1,7 +1,7 @@
 //! A disk on which one thing is left out that the storage asks for, or done wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe::fs::disk::{Disk, DiskFile, DiskReader, Entry};
@@ -252,6 +252,10 @@ struct MutatedFile {
 impl DiskFile for MutatedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.file.write_vectored(parts)
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use super::message::Phase;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -141,6 +141,10 @@ struct WatchedFile {
 impl DiskFile for WatchedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.watch.around(|| self.inner.write(bytes))
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.watch.around(|| self.inner.write_vectored(parts))
     }
 
     fn sync(&mut self) -> io::Result<()> {

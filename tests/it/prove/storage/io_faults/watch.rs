@@ -1,7 +1,7 @@
 //! A disk that remembers which fsync failed, and notices when one is tried again on the same thing.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe::fs::disk::{Disk, DiskFile, DiskReader, Entry};
@@ -111,6 +111,10 @@ struct WatchedFile {
 impl DiskFile for WatchedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.file.write_vectored(parts)
     }
 
     fn sync(&mut self) -> io::Result<()> {
