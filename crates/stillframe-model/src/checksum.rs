@@ -109,7 +109,11 @@ mod tests {
         }
         // A slice that does not begin where the processor would like it to.
         for offset in 1..64 {
-            assert_eq!(folded::extend(7, &all[offset..4_096]), table::extend(7, &all[offset..4_096]), "from {offset}");
+            assert_eq!(
+                folded::extend(7, &all[offset..4_096]),
+                table::extend(7, &all[offset..4_096]),
+                "from {offset}"
+            );
         }
     }
 }

@@ -372,6 +372,37 @@ fn a_file_that_was_cleared_away_before_it_got_its_name_is_written_again() {
     assert_eq!(disk.files(Path::new("/")), [Path::new("/data/job/_metadata")]);
 }
 
+#[test]
+fn a_file_that_is_cleared_away_again_and_again_is_given_up_with_the_reason() {
+    // As often as there are coordinators that begin.
+    let attempts = AtomicUsize::new(0);
+    let (disk, store) = meddled(move |disk, from, to| {
+        if attempts.fetch_add(1, Ordering::Relaxed) < 15 {
+            disk.remove_file(from)?;
+        }
+        disk.hard_link(from, to)
+    });
+    block_on(store.publish(&path(&["job", "_metadata"]), Bytes::from_static(NEW))).unwrap();
+    assert_eq!(disk.worst_case().content(Path::new("/data/job/_metadata")).unwrap(), NEW);
+
+    // For ever.
+    let (disk, store) =
+        meddled(|disk, from, to| disk.remove_file(from).and_then(|()| disk.hard_link(from, to)));
+    let error = block_on(store.publish(&path(&["job", "_metadata"]), Bytes::from_static(NEW))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("16 times somebody removed the file"), "{error}");
+    assert!(disk.files(Path::new("/")).is_empty());
+
+    // With its directory.
+    let (_, store) = meddled(|disk, from, to| {
+        disk.remove_file(from)?;
+        disk.remove_dir(Path::new("/data/job"))?;
+        disk.hard_link(from, to)
+    });
+    let error = block_on(store.publish(&path(&["job", "_metadata"]), Bytes::from_static(NEW))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+}
+
 fn failed_link() -> io::Result<()> {
     Err(rustix::io::Errno::IO.into())
 }

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use stillframe_storage::{ErrorKind, StorageError};
 use stillframe_storage_directory::Entropy;
 
-/// How often a file is written whose temporary name is taken away.
-const ATTEMPTS: usize = 3;
+/// How often a file is written whose temporary name is taken away. Each coordinator that begins takes it away once at
+/// most, so that this is for as many of them at once.
+const ATTEMPTS: usize = 16;
 
 const SUFFIX: &str = ".tmp";
 const UNIQUE_DIGITS: usize = 32;
@@ -22,29 +23,32 @@ const UNIQUE_DIGITS: usize = 32;
 /// # Errors
 /// `AlreadyExists` if the name is taken. `OutcomeUnknown` if the file is there but its directory could not be
 /// synced, so that a loss of power may or may not take it away; also if it may be there, for all that the file
-/// system says. After any other error it is not there and never will be by this call.
+/// system says. After any other error it is not there and never will be by this call; `NotFound` means its directory.
 pub(crate) fn publish(
     directories: &Directories,
     target: &Path,
     bytes: &[u8],
     entropy: &dyn Entropy,
 ) -> Result<(), StorageError> {
-    let mut attempt = 1;
-    loop {
-        match try_publish(directories, target, bytes, entropy.draw()?) {
-            // Somebody cleared up after publishers whom it took for dead.
-            Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
-            other => return other,
+    for _ in 0..ATTEMPTS {
+        if try_publish(directories, target, bytes, entropy.draw()?)? {
+            return Ok(());
         }
     }
+    let target = target.display().to_string();
+    Err(StorageError::new(ErrorKind::Unavailable, "publish", target).with_detail(format!(
+        "{ATTEMPTS} times somebody removed the file before it had its name: look for what else clears up there"
+    )))
 }
 
+/// Says `false` if the temporary name was gone when the file was to get its final one: whoever clears up took its
+/// publisher for dead.
 fn try_publish(
     directories: &Directories,
     target: &Path,
     bytes: &[u8],
     unique: u128,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     let (Some(directory), Some(temporary)) = (target.parent(), temporary(target, unique)) else {
         return Err(StorageError::new(ErrorKind::InvalidPointer, "publish", target.display().to_string())
             .with_detail("it does not end in the name of a file"));
@@ -54,16 +58,22 @@ fn try_publish(
     // the link would make all of them durable, but until it returns any part of them may be, in any order.
     let linked = write_durably(volume, &temporary, bytes)
         .and_then(|()| directories.sync(directory))
-        .and_then(|()| link(directories, &temporary, target));
+        .and_then(|()| match link(directories, &temporary, target) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true),
+        });
     // Whether the link exists or not, the temporary name has done its duty. If it cannot be removed, that is
     // not worth failing for: whoever removes the directory sweeps it.
     let _ = volume.remove_file(&temporary);
-    linked?;
+    if !linked? {
+        return Ok(false);
+    }
     directories.sync(directory).map_err(|error| {
         StorageError::new(ErrorKind::OutcomeUnknown, "publish", target.display().to_string())
             .with_detail("it is visible, but may not survive a loss of power")
             .with_source(error)
-    })
+    })?;
+    Ok(true)
 }
 
 /// Creates a file with these bytes and makes its content durable. A file whose fsync failed is not tried

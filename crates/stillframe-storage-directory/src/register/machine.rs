@@ -146,15 +146,16 @@ impl Register {
                 self.find_tail(newest, Some(entry), next.saturating_add(1))
             }
             (Phase::FindTail { newest, tail, .. }, Reply::Entry(None)) => self.found_tail(newest, tail),
-            // Whoever came after that marker may have deleted the entry since.
-            (Phase::FloorMissing { newest }, Reply::Marker(Some(marker))) => {
-                let expected = newest.epoch.saturating_add(1);
+            (Phase::Overtaken { newest }, Reply::Marker(Some(marker))) => {
+                let expected = newest.map_or(1, |newest| newest.epoch.saturating_add(1));
                 if marker.epoch != expected {
                     return self.corrupt(expected);
                 }
                 self.find_marker(Some(marker))
             }
-            (Phase::FloorMissing { newest }, Reply::Marker(None)) => self.corrupt(newest.floor),
+            (Phase::Overtaken { newest }, Reply::Marker(None)) => {
+                self.corrupt(newest.map_or(1, |newest| newest.floor))
+            }
             (Phase::Settling { newest, tail }, Reply::Settled) => {
                 let marker = Marker {
                     job: self.job,
@@ -197,17 +198,19 @@ impl Register {
     }
 
     fn found_tail(&mut self, newest: Option<Marker>, tail: Option<Entry>) -> Step {
-        match newest {
-            Some(newest) if tail.is_none() && newest.floor > 0 => {
-                let next = newest.epoch.saturating_add(1);
-                self.phase = Phase::FloorMissing { newest };
-                Step::Request(Request::ReadMarker(next))
-            }
-            newest => {
-                self.phase = Phase::Settling { newest, tail };
-                Step::Request(Request::Settle)
-            }
+        let goes_together = match &newest {
+            // Whoever came after that marker may have deleted the entry since.
+            Some(newest) => tail.is_some() || newest.floor == 0,
+            // Whoever wrote an entry has marked an epoch before, and did so after it was looked for.
+            None => tail.is_none(),
+        };
+        if goes_together {
+            self.phase = Phase::Settling { newest, tail };
+            return Step::Request(Request::Settle);
         }
+        let next = newest.as_ref().map_or(1, |newest| newest.epoch.saturating_add(1));
+        self.phase = Phase::Overtaken { newest };
+        Step::Request(Request::ReadMarker(next))
     }
 
     fn marking(&mut self, candidate: Candidate, outcome: Outcome) -> Step {

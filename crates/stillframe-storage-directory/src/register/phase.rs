@@ -12,8 +12,9 @@ pub(super) enum Phase {
     FindMarker { newest: Option<Marker> },
     /// Looks for the newest entry. `next` is being read.
     FindTail { newest: Option<Marker>, tail: Option<Entry>, next: u64 },
-    /// The entry with which the search was to begin is not there.
-    FloorMissing { newest: Marker },
+    /// The newest marker and the entries do not go together: there is none with which the search was to begin, or
+    /// there are some and no marker. Asks for the next marker, whose writer has made it so.
+    Overtaken { newest: Option<Marker> },
     /// Makes durable what it saw, before anything refers to it.
     Settling { newest: Option<Marker>, tail: Option<Entry> },
     /// Marks its epoch.

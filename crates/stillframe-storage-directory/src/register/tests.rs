@@ -97,6 +97,35 @@ fn a_second_coordinator_takes_over_and_fences_the_first() {
 }
 
 #[test]
+fn whoever_looked_before_the_first_claim_begins_behind_it() {
+    let mut shelf = Shelf::default();
+    let mut late = Register::new(JOB, 2);
+    let no_marker = late.claim(None);
+    assert_eq!(no_marker, Step::Request(Request::ReadMarker(1)));
+    let Step::Request(entries) = late.handle(Reply::Marker(None)) else { panic!("it looks for entries") };
+    let (_, first, _) = shelf.claimed(1);
+    let step = late.handle(shelf.perform(entries));
+    match shelf.run(&mut late, step) {
+        Conclusion::Claimed { entry, ids } => {
+            assert_eq!((entry.sequence, entry.epoch, ids), (2, 2, 17..33));
+            assert_eq!(Some(entry.previous), first.checksum().ok());
+        }
+        other => panic!("not claimed but {other:?}"),
+    }
+}
+
+#[test]
+fn entries_without_any_marker_are_nothing_to_begin_with() {
+    let mut shelf = Shelf::default();
+    shelf.claimed(1);
+    shelf.markers.clear();
+    let mut second = Register::new(JOB, 2);
+    let step = second.claim(None);
+    assert_eq!(shelf.run(&mut second, step), Conclusion::Corrupt { number: 1 });
+    assert_eq!(shelf.entries.len(), 1, "nothing was written");
+}
+
+#[test]
 fn what_was_dropped_last_is_handed_on() {
     let mut shelf = Shelf::default();
     let (mut first, ..) = shelf.claimed(1);

@@ -20,6 +20,8 @@ pub(super) enum Event {
     FasterByAHair,
     /// A search began at an entry that was deleted meanwhile.
     FloorMissing,
+    /// The first claim was made while somebody looked, after the marker and before the entries.
+    MarkerMissed,
     EntryVanished,
     /// A late request made an entry under a number that was free again.
     GhostLanded,
@@ -31,7 +33,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::TakenOver,
         Self::Adopted,
         Self::FencedByMarker,
@@ -43,6 +45,7 @@ impl Event {
         Self::MarkerTaken,
         Self::FasterByAHair,
         Self::FloorMissing,
+        Self::MarkerMissed,
         Self::EntryVanished,
         Self::GhostLanded,
         Self::OrphanSwept,

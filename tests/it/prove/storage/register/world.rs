@@ -23,7 +23,8 @@ pub(super) enum Invariant {
     IdsAreUsedOnce,
     /// I15: a checkpoint refers only to files of its own or of the head it was built on.
     FilesAreConfirmed,
-    /// A search for the register never ends in nothing, and an owner's updates are never refused by rule.
+    /// A search for the register never ends in nothing, an owner's updates are never refused by rule, and whatever is to be
+    /// created has bytes.
     NothingIsCorrupt,
 }
 
@@ -110,6 +111,9 @@ impl World {
         }
         let step = coordinator.register.handle(reply.clone());
         match (&request, &reply, &step) {
+            (Request::ReadEntry(_), Reply::Entry(None), Step::Request(Request::ReadMarker(1))) => {
+                around.coverage.saw(Event::MarkerMissed);
+            }
             (Request::ReadEntry(_), Reply::Entry(None), Step::Request(Request::ReadMarker(_)))
                 if self.markers.iter().all(|marker| marker.token != coordinator.token) =>
             {
@@ -272,7 +276,17 @@ impl World {
                 let step = coordinator.register.handle(Reply::Settled);
                 self.go_on(which, step, around);
             }
-            Step::Request(request) => coordinator.request = Some(request),
+            Step::Request(request) => {
+                let has_bytes = match &request {
+                    Request::CreateMarker(marker) => marker.encode().is_ok(),
+                    Request::CreateEntry(entry) => entry.encode().is_ok(),
+                    Request::ReadMarker(_) | Request::ReadEntry(_) | Request::Settle => true,
+                };
+                coordinator.request = Some(request);
+                if !has_bytes {
+                    self.wrong = Some(Invariant::NothingIsCorrupt);
+                }
+            }
             Step::Conclude(conclusion) => {
                 coordinator.has_written = false;
                 self.conclude(which, conclusion, around);
