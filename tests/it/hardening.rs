@@ -15,6 +15,9 @@ use stillframe::model::{
     KeyedState, Name, OpId, OperatorState, OptionValue, Pointer, StateDirectory, StateFile, StateHandle,
     StorageDescriptor, TaskSnapshot, UnixMillis,
 };
+use stillframe::runtime::{JobError, JobFailure};
+use stillframe::state::StateError;
+use stillframe::state::assignment::AssignmentError;
 use stillframe::{builtin_storages, metadata};
 
 const CANARY: &str = "canary7f3a";
@@ -137,6 +140,37 @@ fn hardening_4_3_2_no_event_figure_or_metadata_shows_password_or_query() {
     ];
     for text in shown {
         assert!(text.contains("bucket") && !text.contains(CANARY), "{text}");
+    }
+}
+
+/// Nor does the end of a job, with what a person then needs to know about the checkpoint.
+#[test]
+fn hardening_4_3_2_no_error_of_a_job_shows_password_or_query() {
+    let address = format!("s3://somebody:{CANARY}@bucket/checkpoints?X-Amz-Signature={CANARY}");
+    let pointer = || Pointer::new(address.as_str());
+    let damaged = || metadata::FormatError::TooLarge { found: 2, limit: 1 };
+    let errors = [
+        JobError::Metadata { pointer: pointer(), source: damaged() },
+        JobError::State {
+            pointer: pointer(),
+            operator: Name::new("o").expect("a name"),
+            source: StateError::Format { state: "state", source: damaged() },
+        },
+        JobError::Assignment {
+            pointer: pointer(),
+            source: AssignmentError::Unclaimed { operators: Vec::new() },
+        },
+        JobError::Mismatch { pointer: pointer(), problem: "it is of another job".into() },
+        JobError::Failed {
+            attempts: 3,
+            latest: Some(pointer()),
+            source: JobFailure::Coordinator { message: "it stopped".into() },
+        },
+    ];
+    for error in errors {
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(text.contains("bucket") && !text.contains(CANARY), "{text}");
+        }
     }
 }
 

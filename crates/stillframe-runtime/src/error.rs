@@ -2,7 +2,7 @@ use crate::LeftBehind;
 use std::error::Error;
 use std::fmt;
 use stillframe_metadata::FormatError;
-use stillframe_model::{FailureReason, JobStatus, Name, Pointer};
+use stillframe_model::{FailureReason, JobStatus, Name, Pointer, Redacted};
 use stillframe_state::StateError;
 use stillframe_state::assignment::AssignmentError;
 use stillframe_storage::StorageError;
@@ -151,7 +151,7 @@ pub enum JobError {
     #[error("checkpoint storage")]
     Storage(#[from] StorageError),
     /// The metadata of the checkpoint to be restored is damaged.
-    #[error("the metadata of {pointer} cannot be used")]
+    #[error("the metadata of {} cannot be used", shown(pointer))]
     Metadata {
         /// Which checkpoint.
         pointer: Pointer,
@@ -159,7 +159,7 @@ pub enum JobError {
         source: FormatError,
     },
     /// The state in the checkpoint to be restored is damaged.
-    #[error("the state of operator {operator} in {pointer} cannot be used")]
+    #[error("the state of operator {operator} in {} cannot be used", shown(pointer))]
     State {
         /// Which checkpoint.
         pointer: Pointer,
@@ -169,7 +169,7 @@ pub enum JobError {
         source: StateError,
     },
     /// The state in the checkpoint to be restored cannot be assigned to the tasks of the job.
-    #[error("{pointer} does not fit this job")]
+    #[error("{} does not fit this job", shown(pointer))]
     Assignment {
         /// Which checkpoint.
         pointer: Pointer,
@@ -177,7 +177,7 @@ pub enum JobError {
         source: AssignmentError,
     },
     /// The checkpoint to be restored is not one for this job.
-    #[error("{pointer} does not fit this job: {problem}")]
+    #[error("{} does not fit this job: {problem}", shown(pointer))]
     Mismatch {
         /// Which checkpoint.
         pointer: Pointer,
@@ -222,5 +222,12 @@ fn listed(left: &[LeftBehind]) -> String {
 }
 
 fn newest(latest: &Option<Pointer>) -> String {
-    latest.as_ref().map_or_else(String::new, |pointer| format!("; newest completed checkpoint: {pointer}"))
+    latest
+        .as_ref()
+        .map_or_else(String::new, |pointer| format!("; newest completed checkpoint: {}", shown(pointer)))
+}
+
+/// Without what may be a secret in it.
+fn shown(pointer: &Pointer) -> Redacted<'_> {
+    Redacted::new(pointer.as_str())
 }
