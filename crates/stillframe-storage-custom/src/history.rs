@@ -1,6 +1,7 @@
 //! What a coordinator's view has done so far, and what follows from it for the next call. No I/O.
 
 use crate::Rule;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use stillframe_model::{CheckpointId, JobStatus};
 use stillframe_storage::{Claim, ErrorKind, StorageError};
@@ -23,7 +24,7 @@ pub(crate) fn breach(rule: Rule, found: impl Into<String>) -> Breach {
 enum Progress {
     Begun,
     Discarded,
-    /// A call is under way that would make it exist or cease to, or it ended so that nobody knows.
+    /// A call that would make it exist or cease to ended so that nobody knows.
     Unknown,
     Committed,
     /// A savepoint, which belongs to whoever asked for it.
@@ -35,8 +36,8 @@ enum Progress {
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Announced {
-    checkpoint: Option<(CheckpointId, Progress)>,
-    dropped: Vec<(CheckpointId, Progress)>,
+    checkpoint: Option<CheckpointId>,
+    dropped: Vec<CheckpointId>,
     was_fenced: bool,
 }
 
@@ -46,8 +47,9 @@ pub(crate) struct History {
     /// The highest id of which nothing is known any more.
     forgotten: Option<CheckpointId>,
     removed: BTreeSet<CheckpointId>,
-    /// What calls were about of which nobody knows how they ended, since the last claim.
-    in_doubt: BTreeSet<CheckpointId>,
+    /// How many calls are under way that would make it exist or cease to. Any number of them can be at once, and what
+    /// one of them comes to is known before the others have ended.
+    under_way: BTreeMap<CheckpointId, usize>,
     highest: Option<CheckpointId>,
     next: Option<CheckpointId>,
     is_fenced: bool,
@@ -79,6 +81,7 @@ impl History {
         for (id, progress) in &self.checkpoints {
             let is_retained = retained.binary_search(id).is_ok();
             match (progress, is_retained) {
+                _ if self.under_way.contains_key(id) => {}
                 (Progress::Unknown, _) | (Progress::Committed, true) => {}
                 (Progress::Committed, false) => {
                     let found = format!("checkpoint {id} was committed and is not retained");
@@ -93,7 +96,6 @@ impl History {
         }
         self.next = Some(*next);
         self.ended = *ended;
-        self.in_doubt.clear();
         for id in retained {
             self.set(*id, Progress::Committed);
         }
@@ -135,16 +137,13 @@ impl History {
         checkpoint: CheckpointId,
         dropped: &[CheckpointId],
     ) -> Result<Announced, Breach> {
-        let before = match self.checkpoints.get(&checkpoint) {
-            Some(Progress::Discarded) => {
-                return Err(breach(Rule::BeginBeforeCommit, "it was discarded"));
+        match self.checkpoints.get(&checkpoint) {
+            Some(Progress::Discarded) => Err(breach(Rule::BeginBeforeCommit, "it was discarded")),
+            None if self.forgotten < Some(checkpoint) => {
+                Err(breach(Rule::BeginBeforeCommit, "it was never begun in this run"))
             }
-            Some(progress) => *progress,
-            None if self.forgotten >= Some(checkpoint) => Progress::Begun,
-            None => return Err(breach(Rule::BeginBeforeCommit, "it was never begun in this run")),
-        };
-        self.set(checkpoint, Progress::Unknown);
-        Ok(self.announce(Some((checkpoint, before)), dropped))
+            Some(_) | None => Ok(self.announce(Some(checkpoint), dropped)),
+        }
     }
 
     /// The end of the job is about to be written down.
@@ -152,18 +151,15 @@ impl History {
         self.announce(None, dropped)
     }
 
-    fn announce(
-        &mut self,
-        checkpoint: Option<(CheckpointId, Progress)>,
-        dropped: &[CheckpointId],
-    ) -> Announced {
-        let was = |id: &CheckpointId| {
-            let before = self.checkpoints.get(id).copied();
-            before.filter(|before| matches!(before, Progress::Committed | Progress::Unknown))
+    fn announce(&mut self, checkpoint: Option<CheckpointId>, dropped: &[CheckpointId]) -> Announced {
+        let may_exist = |id: &&CheckpointId| {
+            let progress = self.checkpoints.get(id);
+            matches!(progress, Some(Progress::Committed | Progress::Unknown))
+                || self.under_way.contains_key(id)
         };
-        let dropped = dropped.iter().filter_map(|id| Some((*id, was(id)?))).collect::<Vec<_>>();
-        for (id, _) in &dropped {
-            self.set(*id, Progress::Unknown);
+        let dropped = dropped.iter().filter(may_exist).copied().collect::<Vec<_>>();
+        for id in dropped.iter().chain(&checkpoint) {
+            *self.under_way.entry(*id).or_default() += 1;
         }
         Announced { checkpoint, dropped, was_fenced: self.is_fenced }
     }
@@ -176,46 +172,54 @@ impl History {
         result: Result<(), &StorageError>,
     ) -> Result<(), Breach> {
         let Announced { checkpoint, dropped, was_fenced } = announced;
-        match result {
-            Ok(()) => {
-                if was_fenced {
-                    return Err(breach(Rule::FencedIsFinal, "success, after an earlier call was fenced"));
-                }
-                for (id, _) in dropped {
-                    self.in_doubt.remove(&id);
-                    self.set(id, Progress::Dropped);
-                }
-                let Some((id, before)) = checkpoint else { return Ok(()) };
-                self.in_doubt.remove(&id);
-                self.set(id, if is_savepoint { Progress::Published } else { Progress::Committed });
-                match before {
-                    Progress::Begun | Progress::Unknown | Progress::Discarded => Ok(()),
-                    Progress::Committed | Progress::Published | Progress::Dropped => {
-                        Err(breach(Rule::CommittedOnce, format!("success again; it was {before:?}")))
-                    }
+        for id in dropped.iter().chain(&checkpoint) {
+            if let Entry::Occupied(mut calls) = self.under_way.entry(*id) {
+                *calls.get_mut() -= 1;
+                if *calls.get() == 0 {
+                    calls.remove();
                 }
             }
-            Err(error) => {
-                let is_known = !matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced);
-                let dropped = dropped.into_iter().map(|(id, before)| (id, before, Progress::Committed));
-                let checkpoint = checkpoint.map(|(id, before)| (id, before, Progress::Begun));
-                for (id, before, untouched) in dropped.chain(checkpoint) {
-                    // Another call that ran at the same time may have settled it, or have ended without a result.
-                    match self.checkpoints.get(&id) {
-                        Some(Progress::Unknown) if is_known && !self.in_doubt.contains(&id) => {
-                            self.set(id, before)
-                        }
-                        Some(now) if !is_known && *now == untouched => self.set(id, Progress::Unknown),
-                        _ => {}
-                    }
-                    if !is_known {
-                        self.in_doubt.insert(id);
-                        if self.in_doubt.len() > REMEMBERED {
-                            self.in_doubt.pop_first();
-                        }
-                    }
-                }
-                Ok(())
+        }
+        let Err(error) = result else {
+            return self.succeeded(checkpoint, &dropped, is_savepoint, was_fenced);
+        };
+        if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced) {
+            // What another call has settled meanwhile is not in doubt because of this one.
+            self.doubt(&dropped, Progress::Committed);
+            self.doubt(checkpoint.as_slice(), Progress::Begun);
+        }
+        Ok(())
+    }
+
+    fn succeeded(
+        &mut self,
+        checkpoint: Option<CheckpointId>,
+        dropped: &[CheckpointId],
+        is_savepoint: bool,
+        was_fenced: bool,
+    ) -> Result<(), Breach> {
+        if was_fenced {
+            return Err(breach(Rule::FencedIsFinal, "success, after an earlier call was fenced"));
+        }
+        for id in dropped {
+            self.set(*id, Progress::Dropped);
+        }
+        let Some(id) = checkpoint else { return Ok(()) };
+        let before = self.checkpoints.get(&id).copied();
+        self.set(id, if is_savepoint { Progress::Published } else { Progress::Committed });
+        match before {
+            Some(before @ (Progress::Committed | Progress::Published | Progress::Dropped)) => {
+                Err(breach(Rule::CommittedOnce, format!("success again; it was {before:?}")))
+            }
+            Some(Progress::Begun | Progress::Unknown | Progress::Discarded) | None => Ok(()),
+        }
+    }
+
+    /// Nobody knows what became of those of which that was the last that was known.
+    fn doubt(&mut self, checkpoints: &[CheckpointId], last: Progress) {
+        for id in checkpoints {
+            if self.checkpoints.get(id) == Some(&last) {
+                self.set(*id, Progress::Unknown);
             }
         }
     }
@@ -245,6 +249,9 @@ impl History {
     /// A checkpoint that is not complete is about to be removed.
     pub(crate) fn discarding(&self, checkpoint: CheckpointId) -> Result<(), Breach> {
         match self.checkpoints.get(&checkpoint) {
+            Some(Progress::Begun) if self.under_way.contains_key(&checkpoint) => {
+                Err(breach(Rule::CompletedIsKept, "it is being committed"))
+            }
             Some(progress @ (Progress::Committed | Progress::Published | Progress::Unknown)) => {
                 Err(breach(Rule::CompletedIsKept, format!("it is {progress:?}")))
             }
@@ -298,6 +305,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ONE: CheckpointId = CheckpointId::new(1);
     const TWO: CheckpointId = CheckpointId::new(2);
@@ -367,6 +375,40 @@ mod tests {
             }
             // Whichever it was.
             history.claimed(&claim(&[TWO])).unwrap_or_else(|breach| panic!("{context}: {breach:?}"));
+        }
+    }
+
+    proptest! {
+        /// However many commits of one checkpoint overlap, and in whichever order they begin and end.
+        #[test]
+        fn of_any_number_that_commit_at_once_one_wins_or_none(
+            turns in proptest::collection::vec(0_usize..6, 12..40),
+            winner in proptest::option::of(0_usize..6),
+        ) {
+            let mut history = History::default();
+            history.claimed(&claim(&[ONE])).unwrap();
+            history.begun(TWO).unwrap();
+            let mut calls = [const { None::<Announced> }; 6];
+            let (mut ended, mut is_complete) = ([false; 6], false);
+            // Everybody has a turn to begin and one to end.
+            for which in turns.into_iter().chain((0..6).flat_map(|which| [which, which])) {
+                match calls[which].take() {
+                    None if ended[which] => continue,
+                    None => calls[which] = Some(history.committing(TWO, &[ONE]).unwrap()),
+                    Some(announced) => {
+                        let lost = error(ErrorKind::AlreadyExists);
+                        let result = if winner == Some(which) { Ok(()) } else { Err(&lost) };
+                        history.settled(announced, false, result).unwrap();
+                        ended[which] = true;
+                        is_complete |= winner == Some(which);
+                    }
+                }
+                let is_under_way = calls.iter().any(Option::is_some);
+                prop_assert_eq!(history.discarding(TWO).is_err(), is_complete || is_under_way);
+                prop_assert_eq!(history.removing(ONE).is_err(), !is_complete);
+            }
+            let retained = if is_complete { TWO } else { ONE };
+            prop_assert_eq!(history.claimed(&claim(&[retained])), Ok(()));
         }
     }
 }
