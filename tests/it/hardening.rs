@@ -18,6 +18,7 @@ use stillframe::model::{
 use stillframe::runtime::{JobError, JobFailure};
 use stillframe::state::StateError;
 use stillframe::state::assignment::AssignmentError;
+use stillframe::storage::{ErrorKind, StorageError};
 use stillframe::{builtin_storages, metadata};
 
 const CANARY: &str = "canary7f3a";
@@ -79,7 +80,8 @@ fn hardening_4_2_4_local_files_have_no_driver_of_somebody_else() {
 fn hardening_4_3_2_no_address_shows_password_or_query() {
     let address = format!("s3://somebody:{CANARY}@bucket/checkpoints?X-Amz-Signature={CANARY}");
     let pointer = Pointer::new(address.as_str());
-    let mut shown = vec![format!("{pointer:?}")];
+    let error = StorageError::new(ErrorKind::NotFound, "resolve", pointer.as_str());
+    let mut shown = vec![format!("{pointer:?}"), format!("{error} {error:?}")];
     for kind in [StorageDescriptor::JOB_MANAGER, StorageDescriptor::FILE_SYSTEM, "unknown"] {
         let descriptor = StorageDescriptor::new(kind)
             .with(StorageDescriptor::CHECKPOINTS_DIRECTORY, OptionValue::Text(address.clone()));

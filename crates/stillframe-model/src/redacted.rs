@@ -39,7 +39,11 @@ impl<'a> Redacted<'a> {
             Some((colon, at)) => (Some(&text[..=from + colon]), &text[at..]),
             None => (None, text),
         };
-        let shown = rest.find('?').map_or(rest, |query| &rest[..=query]);
+        let shown = match rest.split_once('?') {
+            // It was left out before, perhaps in a quotation.
+            None | Some((_, "***" | "***\"")) => rest,
+            Some((start, _)) => &rest[..=start.len()],
+        };
         let is_cut = shown.len() < rest.len();
         match before {
             Some(before) => Self { before, after: Some(shown), is_cut },
@@ -106,6 +110,16 @@ mod tests {
                 assert!(shown.contains("***@bucket"), "{shown}");
             }
         }
+    }
+
+    /// Errors are made of what is shown elsewhere, and are shown themselves.
+    #[test]
+    fn what_was_left_out_is_left_out_once() {
+        let once = Redacted::new("https://key:SECRET@host/x?sig=SECRET");
+        for shown in [once.to_string(), once.quote()] {
+            assert_eq!(Redacted::new(&shown).to_string(), shown);
+        }
+        assert_eq!(Redacted::new("https://host/x?***SECRET").to_string(), "https://host/x?***");
     }
 
     #[test]

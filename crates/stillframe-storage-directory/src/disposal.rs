@@ -78,7 +78,7 @@ fn name_what_is_foreign(place: &Place, rest: &[BlobEntry], error: StorageError) 
     let more = foreign.len().saturating_sub(SHOWN);
     foreign.truncate(SHOWN);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    StorageError::new(ErrorKind::Other, "discard checkpoint", place.address())
+    StorageError::new(ErrorKind::Other, "remove", place.address())
         .with_detail(format!(
             "the directory stays because it holds what is not ours: {}{more}; move it away",
             foreign.join(", ")

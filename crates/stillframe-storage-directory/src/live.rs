@@ -51,7 +51,9 @@ impl Live {
             };
             let bytes = verify(one, bytes, &address)?;
             let content = metadata::decode(&bytes).map_err(|error| {
-                StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str()).with_source(error)
+                StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str())
+                    .with_detail("use another checkpoint, and look at the medium")
+                    .with_source(error)
             })?;
             // A snapshot that was taken over may lie where a sweep looks, which would not know its metadata otherwise.
             live.0.entry(address.clone()).or_default().insert(layout::metadata());

@@ -12,8 +12,8 @@ const VERSION: u32 = 1;
 /// How many bytes the mark has. State begins behind it.
 pub(crate) const MARK_LEN: u64 = 32;
 
-/// The mark of the file with this name: `STILLSTA`, version 1 in 4 bytes, the CRC-32C of the name in 4, and the number of 32
-/// hexadecimal digits with which the name ends in 16, zero if it does not.
+/// The mark of the file with this name: `STILLSTA`, version 1 in 4 bytes, the CRC-32C of the name in 4, and in 16 the number
+/// whose hexadecimal digits follow the last hyphen of the name, or are all of it; zero if they are none.
 pub(crate) fn mark(name: &Name) -> Bytes {
     let text = name.as_str();
     let unique = text.rsplit_once('-').map_or(text, |(_, unique)| unique);

@@ -115,11 +115,14 @@ impl StateFileReader {
 
 /// Whether the file is the one that its name says. There are enough bytes for that.
 async fn check_mark(blob: &mut dyn BlobReader, address: &str, name: &Name) -> Result<(), StorageError> {
-    let found = read_exactly(blob, address, 0, MARK_LEN).await?;
-    if found == mark(name) {
+    let (found, expected) = (read_exactly(blob, address, 0, MARK_LEN).await?, mark(name));
+    if found == expected {
         return Ok(());
     }
-    Err(corrupt(address.to_owned(), "it does not begin with the mark of this file: it is another one".into()))
+    let detail = format!(
+        "it does not begin with the mark of this file, so it is another one: expected {expected:?} at offset 0, found {found:?}"
+    );
+    Err(corrupt(address.to_owned(), detail))
 }
 
 #[async_trait]
@@ -184,7 +187,8 @@ async fn read_exactly(
 }
 
 fn corrupt(address: impl Into<String>, detail: String) -> StorageError {
-    StorageError::new(ErrorKind::Corrupt, "read state", address).with_detail(detail)
+    StorageError::new(ErrorKind::Corrupt, "read state", address)
+        .with_detail(format!("{detail}; use another checkpoint, and look at the medium"))
 }
 
 #[cfg(test)]

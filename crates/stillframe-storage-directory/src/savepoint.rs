@@ -69,6 +69,7 @@ pub(crate) async fn content(location: &dyn CompletedLocation) -> Result<Checkpoi
     let bytes = location.metadata().await?;
     metadata::decode(&bytes).map_err(|error| {
         StorageError::new(ErrorKind::Corrupt, "read metadata of", location.pointer().as_str())
+            .with_detail("use another checkpoint or savepoint, and look at the medium")
             .with_source(error)
     })
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use stillframe_model::{Redacted, StoragePath};
-use stillframe_storage::{ErrorKind, StorageError};
+use stillframe_storage::{ErrorKind, StorageError, StorageRegistry};
 
 const SUPPORTED: &str = "supported: a plain path, file:/path, file:///path";
 
@@ -17,9 +17,8 @@ pub(crate) fn of_directory(directory: &OsStr) -> Result<StoragePath, StorageErro
     let Some(text) = directory.to_str() else {
         return Err(refuse(&lossy, "its name must be UTF-8, because pointers are text"));
     };
-    let address = match scheme(text) {
-        Some(_) => text.to_owned(),
-        None => {
+    let address = match StorageRegistry::scheme_of(text) {
+        "" => {
             let path = parse(text)?.into_os_string().into_string().map_err(|_| {
                 refuse(text, "the current directory's name must be UTF-8, because pointers are text")
             })?;
@@ -28,6 +27,7 @@ pub(crate) fn of_directory(directory: &OsStr) -> Result<StoragePath, StorageErro
             }
             format!("file:{path}")
         }
+        _ => text.to_owned(),
     };
     StoragePath::parse(&address).map_err(|error| {
         refuse(text, format!("{} is not allowed, allowed: {}", error.found(), error.allowed()))
@@ -59,15 +59,18 @@ fn refuse(text: &str, detail: impl Into<String>) -> StorageError {
 /// `InvalidPointer`, saying why.
 pub(crate) fn parse(text: &str) -> Result<PathBuf, StorageError> {
     let refuse = |detail: String| Err(refuse(text, detail));
-    let path = match scheme(text) {
-        None => text,
-        Some(("file", path)) => match path.strip_prefix("//") {
-            Some(rest) if rest.starts_with('/') => rest,
-            Some(_) => return refuse(format!("file: on another host cannot be reached; {SUPPORTED}")),
-            None if path.starts_with('/') => path,
-            None => return refuse(format!("file: must be followed by an absolute path; {SUPPORTED}")),
-        },
-        Some((scheme, _)) => return refuse(format!("unknown scheme {scheme}; {SUPPORTED}")),
+    let path = match StorageRegistry::scheme_of(text) {
+        "" => text,
+        "file" => {
+            let path = &text["file:".len()..];
+            match path.strip_prefix("//") {
+                Some(rest) if rest.starts_with('/') => rest,
+                Some(_) => return refuse(format!("file: on another host cannot be reached; {SUPPORTED}")),
+                None if path.starts_with('/') => path,
+                None => return refuse(format!("file: must be followed by an absolute path; {SUPPORTED}")),
+            }
+        }
+        scheme => return refuse(format!("unknown scheme {scheme}; {SUPPORTED}")),
     };
     if path.is_empty() {
         return refuse(format!("it is empty; {SUPPORTED}"));
@@ -77,14 +80,6 @@ pub(crate) fn parse(text: &str) -> Result<PathBuf, StorageError> {
     }
     std::path::absolute(Path::new(path))
         .map_err(|error| crate::error::failed("open directory", Path::new(path), error))
-}
-
-/// What stands before the first colon, if it has the form of a scheme.
-fn scheme(text: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = text.split_once(':')?;
-    let begins = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    (begins && scheme.chars().all(fits)).then_some((scheme, rest))
 }
 
 #[cfg(test)]

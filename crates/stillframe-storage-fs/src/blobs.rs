@@ -5,6 +5,7 @@ use self::reader::LocalReader;
 use self::writer::LocalWriter;
 use crate::directories::Directories;
 use crate::disk::{Disk, Entry, RealDisk};
+use crate::doubts::Doubts;
 use crate::entropy::SystemEntropy;
 use crate::error::failed;
 use crate::publish::{is_temporary, publish, sweep};
@@ -28,6 +29,7 @@ use stillframe_storage_directory::{BlobStores, Entropy};
 #[derive(Clone, Debug)]
 pub struct LocalStores {
     disk: Arc<dyn Disk>,
+    doubts: Arc<Doubts>,
     entropy: Arc<dyn Entropy>,
     write_buffer_size: usize,
     durability: Durability,
@@ -39,16 +41,17 @@ impl LocalStores {
     pub fn new() -> Self {
         Self {
             disk: Arc::new(RealDisk::new()),
+            doubts: Doubts::of_this_machine(),
             entropy: Arc::new(SystemEntropy),
             write_buffer_size: FileSystemDescriptor::DEFAULT_WRITE_BUFFER_SIZE as usize,
             durability: Durability::default(),
         }
     }
 
-    /// On another disk.
+    /// On another disk, of which nothing is known yet.
     #[must_use]
     pub fn with_disk(self, disk: Arc<dyn Disk>) -> Self {
-        Self { disk, ..self }
+        Self { disk, doubts: Arc::default(), ..self }
     }
 
     /// With temporary names of another origin. They must never repeat on one disk.
@@ -81,7 +84,7 @@ impl BlobStores for LocalStores {
         let root = crate::address::parse(address)?;
         let volume = Volume::new(self.disk.beneath(&root), self.durability);
         Ok(Arc::new(LocalBlobs {
-            directories: Directories::new(volume),
+            directories: Directories::new(volume, Arc::clone(&self.doubts)),
             root,
             entropy: Arc::clone(&self.entropy),
             write_buffer_size: self.write_buffer_size,

@@ -18,7 +18,7 @@ use stillframe_model::{
 use stillframe_storage::{CheckpointStorage, ErrorKind, StateScope, StorageAccess, StorageError, SweepMode};
 
 fn directories_of(disk: &SimDisk) -> Directories {
-    Directories::new(Volume::new(Arc::new(disk.clone()), Durability::Sync))
+    Directories::new(Volume::new(Arc::new(disk.clone()), Durability::Sync), Arc::default())
 }
 
 #[test]

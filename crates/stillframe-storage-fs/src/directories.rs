@@ -1,30 +1,39 @@
+use crate::doubts::Doubts;
 use crate::error::failed;
 use crate::volume::Volume;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stillframe_storage::{ErrorKind, StorageError};
 
 /// Creates directories and makes their entries durable, and remembers what is known about that.
 #[derive(Debug)]
 pub(crate) struct Directories {
     volume: Volume,
-    known: Mutex<Known>,
+    doubts: Arc<Doubts>,
+    /// Directories whose own entry, and those of all above, are durable. Nobody syncs them again.
+    anchored: Mutex<BTreeSet<PathBuf>>,
+    /// Whether nothing but directories is put where directories are. What failed for one of them then concerns no other.
+    forgives: bool,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    /// Directories whose own entry, and those of all above, are durable. Nobody syncs them again.
-    anchored: BTreeSet<PathBuf>,
-    /// Directories an fsync of which failed. The kernel may have given up on their entries and call the next
-    /// fsync a success, so this process never again claims that anything in them is durable.
-    doubtful: BTreeSet<PathBuf>,
+/// What came of making a directory.
+enum Made {
+    New,
+    Existing,
+    ParentMissing(io::Error),
 }
 
 impl Directories {
-    pub(crate) fn new(volume: Volume) -> Self {
-        Self { volume, known: Mutex::default() }
+    /// For directories that hold either files or directories.
+    pub(crate) fn new(volume: Volume, doubts: Arc<Doubts>) -> Self {
+        Self { volume, doubts, anchored: Mutex::default(), forgives: true }
+    }
+
+    /// For directories that hold whatever somebody puts there.
+    pub(crate) fn of_anybody(volume: Volume, doubts: Arc<Doubts>) -> Self {
+        Self { forgives: false, ..Self::new(volume, doubts) }
     }
 
     pub(crate) fn volume(&self) -> &Volume {
@@ -33,8 +42,7 @@ impl Directories {
 
     /// Makes the entries of a directory durable, unless that failed before.
     pub(crate) fn sync(&self, directory: &Path) -> Result<(), StorageError> {
-        let result = self.try_sync(directory)?;
-        result.map_err(|error| failed("sync directory", directory, error))
+        self.doubts.alone_in(directory, |is_doubtful| self.sync_alone(directory, is_doubtful))
     }
 
     /// Creates a directory, and those above it that are missing. The entries of all of them are durable when
@@ -43,49 +51,51 @@ impl Directories {
     ///
     /// `false` if the directory itself was there.
     pub(crate) fn create(&self, directory: &Path) -> Result<bool, StorageError> {
-        let parent = directory.parent();
-        let created = match self.volume.create_dir(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Some(parent) = parent else { return Err(failed("create directory", directory, error)) };
+        let Some(parent) = directory.parent() else { return Ok(false) };
+        let made = match self.make(parent, directory)? {
+            Made::ParentMissing(_) => {
                 self.create(parent)?;
-                self.volume.create_dir(directory)
+                self.make(parent, directory)?
             }
-            other => other,
+            made => made,
         };
-        match created {
-            Ok(()) => {
-                if let Some(parent) = parent {
-                    self.sync_new(parent, directory)?;
-                    self.anchor(parent)?;
-                }
-                Ok(true)
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.anchor(directory).map(|()| false)
-            }
-            Err(error) => Err(failed("create directory", directory, error)),
+        match made {
+            Made::New => self.anchor(parent).map(|()| true),
+            Made::Existing => self.anchor(directory).map(|()| false),
+            Made::ParentMissing(error) => Err(failed("create directory", directory, error)),
         }
     }
 
-    /// Makes the entry of a directory durable that was created just now. One for which this fails is removed
-    /// again, so that nothing is ever put into a directory that may not be there after a loss of power.
-    fn sync_new(&self, parent: &Path, directory: &Path) -> Result<(), StorageError> {
-        let Err(error) = self.sync(parent) else { return Ok(()) };
-        if self.volume.remove_dir(directory).is_ok() {
-            self.lock().doubtful.remove(parent);
-        }
-        Err(error)
+    /// Makes a directory and its entry durable. One for which that fails is removed again, so that nothing is ever put
+    /// into a directory that may not be there after a loss of power.
+    fn make(&self, parent: &Path, directory: &Path) -> Result<Made, StorageError> {
+        self.doubts.alone_in(parent, |is_doubtful| {
+            match self.volume.create_dir(directory) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Made::ParentMissing(error));
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Made::Existing),
+                Err(error) => return Err(failed("create directory", directory, error)),
+            }
+            let was_doubtful = *is_doubtful;
+            let Err(error) = self.sync_alone(parent, is_doubtful) else { return Ok(Made::New) };
+            // Everything that was made there before was synced before, since nobody else is here.
+            if self.volume.remove_dir(directory).is_ok() && self.forgives {
+                *is_doubtful = was_doubtful;
+            }
+            Err(error)
+        })
     }
 
     /// Makes the entry of an existing directory durable, and those above it, once in the life of this value.
     fn anchor(&self, directory: &Path) -> Result<(), StorageError> {
         let Some(parent) = directory.parent() else { return Ok(()) };
-        if self.lock().anchored.contains(directory) {
+        if self.anchored().contains(directory) {
             return Ok(());
         }
         self.anchor(parent)?;
-        match self.try_sync(parent)? {
-            Ok(()) => {}
+        self.doubts.alone_in(parent, |is_doubtful| match self.try_sync(parent, is_doubtful)? {
             // Where we may not even look into the directory we cannot have created anything in it either. And some
             // directories are nowhere on a disk, such as those of an automounter: they know no fsync (EINVAL), and what
             // is below them does not depend on one.
@@ -97,29 +107,33 @@ impl Directories {
                         | io::ErrorKind::InvalidInput
                 ) =>
             {
-                self.lock().doubtful.remove(parent);
+                *is_doubtful = false;
+                Ok(())
             }
-            Err(error) => return Err(failed("sync directory", parent, error)),
-        }
-        self.lock().anchored.insert(directory.to_owned());
+            other => other.map_err(|error| failed("sync directory", parent, error)),
+        })?;
+        self.anchored().insert(directory.to_owned());
         Ok(())
     }
 
-    fn try_sync(&self, directory: &Path) -> Result<io::Result<()>, StorageError> {
-        if self.lock().doubtful.contains(directory) {
+    fn sync_alone(&self, directory: &Path, is_doubtful: &mut bool) -> Result<(), StorageError> {
+        let result = self.try_sync(directory, is_doubtful)?;
+        result.map_err(|error| failed("sync directory", directory, error))
+    }
+
+    fn try_sync(&self, directory: &Path, is_doubtful: &mut bool) -> Result<io::Result<()>, StorageError> {
+        if *is_doubtful {
             return Err(StorageError::new(ErrorKind::Unavailable, "sync directory", directory.display().to_string())
                 .with_detail("an earlier fsync of it failed, after which none can be trusted; look at the disk and restart"));
         }
         let result = self.volume.sync_dir(directory);
         // A directory that is not there has lost nothing, and may be created yet.
-        if result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
-            self.lock().doubtful.insert(directory.to_owned());
-        }
+        *is_doubtful = result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound);
         Ok(result)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn anchored(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.anchored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,13 +142,13 @@ mod tests {
     use super::*;
     use crate::disk::Disk;
     use crate::simulation::{Fault, FaultKind, SimDisk};
-    use std::sync::Arc;
+    use std::thread;
     use stillframe_model::Durability;
 
     const DIRECTORY: &str = "/a/b";
 
     fn directories(disk: &SimDisk) -> Directories {
-        Directories::new(Volume::new(Arc::new(disk.clone()), Durability::Sync))
+        Directories::new(Volume::new(Arc::new(disk.clone()), Durability::Sync), Arc::default())
     }
 
     #[test]
@@ -161,5 +175,47 @@ mod tests {
         let error = directories.create(Path::new(DIRECTORY)).unwrap_err();
         assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/"));
         assert!(disk.worst_case().list(Path::new("/a")).is_err(), "the disk did lose it");
+        // Nor by way of another directory there, which is made and removed again; nor by somebody else.
+        let error = directories.create(Path::new("/c")).unwrap_err();
+        assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/"));
+        let volume = Volume::new(Arc::new(disk), Durability::Sync);
+        let other = Directories::new(volume, Arc::clone(&directories.doubts));
+        for directories in [directories, other] {
+            let error = directories.create(Path::new(DIRECTORY)).unwrap_err();
+            assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/"));
+        }
+    }
+
+    #[test]
+    fn where_files_are_as_well_a_doubt_stays() {
+        for forgives in [true, false] {
+            let disk = SimDisk::new();
+            // mkdir /a; fsync of /
+            disk.inject(Fault::once(FaultKind::Io, 2));
+            let directories = Directories { forgives, ..directories(&disk) };
+            directories.create(Path::new("/a")).unwrap_err();
+            assert_eq!(directories.sync(Path::new("/")).is_ok(), forgives);
+        }
+    }
+
+    /// Each of several threads makes its own, and one of them meets a disk that fails.
+    #[test]
+    fn what_one_was_told_is_true_whatever_another_finds_out() {
+        for fault in 1..60 {
+            let disk = SimDisk::new();
+            disk.inject(Fault::once(FaultKind::Io, 1 + fault % 6));
+            let directories = directories(&disk);
+            let make = |thread: u32| {
+                let paths = (0..2).map(move |number| PathBuf::from(format!("/{thread}-{number}")));
+                paths.filter(|path| directories.create(path).is_ok()).collect::<Vec<_>>()
+            };
+            let made = thread::scope(|scope| {
+                let threads = [0, 1, 2].map(|thread| scope.spawn(move || make(thread)));
+                threads.map(|thread| thread.join().unwrap()).concat()
+            });
+            for path in made {
+                assert!(disk.worst_case().list(&path).is_ok(), "{} after fault {fault}", path.display());
+            }
+        }
     }
 }

@@ -6,7 +6,8 @@
 
 use crate::directories::Directories;
 use crate::disk::RealDisk;
-use crate::error::failed;
+use crate::doubts::Doubts;
+use crate::error::{failed, failed_link};
 use crate::volume::Volume;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ pub(crate) fn rename_on(directories: &Directories, from: &Path, to: &Path) -> Re
                 }
             }
         }
-        Err(error) => return Err(failed("rename", from, error)),
+        Err(error) => return Err(failed_link("rename", from, error)),
     };
     // The new name has to be durable before the old one goes: the two removals and additions of names that
     // follow may reach the disk in any order, and a file without either name would be lost.
@@ -113,7 +114,10 @@ fn is_one_name(directories: &Directories, one: &Path, other: &Path) -> Result<bo
 }
 
 fn real() -> Directories {
-    Directories::new(Volume::new(Arc::new(RealDisk::new()), Durability::Sync))
+    Directories::of_anybody(
+        Volume::new(Arc::new(RealDisk::new()), Durability::Sync),
+        Doubts::of_this_machine(),
+    )
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, StorageError> {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use futures_executor::block_on;
+use rustix::io::Errno;
 use std::error::Error;
 use std::io;
 use std::path::Path;
@@ -403,8 +404,27 @@ fn a_file_that_is_cleared_away_again_and_again_is_given_up_with_the_reason() {
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 }
 
+#[test]
+fn a_file_system_without_hard_links_is_told_from_one_without_permission() {
+    for errno in [Errno::PERM, Errno::OPNOTSUPP, Errno::ACCESS] {
+        let (disk, store) = meddled(move |_, _, _| Err(errno.into()));
+        let error =
+            block_on(store.publish(&path(&["job", "_metadata"]), Bytes::from_static(NEW))).unwrap_err();
+        let (kind, words) = match errno {
+            Errno::ACCESS => (ErrorKind::PermissionDenied, "correct the owner or the mode"),
+            _ => (ErrorKind::Unsupported, "refuses hard links"),
+        };
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(
+            error.to_string().contains(words) && names(&error, Path::new("/data/job/_metadata")),
+            "{error}"
+        );
+        assert!(disk.files(Path::new("/")).is_empty());
+    }
+}
+
 fn failed_link() -> io::Result<()> {
-    Err(rustix::io::Errno::IO.into())
+    Err(Errno::IO.into())
 }
 
 #[test]

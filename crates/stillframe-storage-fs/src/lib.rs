@@ -28,6 +28,7 @@ mod blobs;
 mod crash_tests;
 mod directories;
 pub mod disk;
+mod doubts;
 pub mod durable;
 mod entropy;
 mod error;

@@ -1,3 +1,4 @@
+use crate::blobs::LocalStores;
 use crate::disk::Disk;
 use crate::entropy::SystemEntropy;
 use crate::storage::FileSystemCheckpointStorage;
@@ -12,13 +13,13 @@ use stillframe_storage_directory::{DirectoryStorage, Entropy};
 #[derive(Clone, Debug)]
 pub struct StorageOnDisk {
     storage: FileSystemCheckpointStorage,
-    disk: Arc<dyn Disk>,
+    stores: LocalStores,
     entropy: Arc<dyn Entropy>,
 }
 
 impl StorageOnDisk {
     pub(crate) fn new(storage: FileSystemCheckpointStorage, disk: Arc<dyn Disk>) -> Self {
-        Self { storage, disk, entropy: Arc::new(SystemEntropy) }
+        Self { storage, stores: LocalStores::new().with_disk(disk), entropy: Arc::new(SystemEntropy) }
     }
 
     /// The same with unique names of another origin. They must never repeat on one disk.
@@ -28,7 +29,7 @@ impl StorageOnDisk {
     }
 
     fn directory_storage(&self) -> DirectoryStorage {
-        self.storage.directory_storage(Arc::clone(&self.disk), Arc::clone(&self.entropy))
+        self.storage.directory_storage(self.stores.clone(), Arc::clone(&self.entropy))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one way in which a small file appears under its final name.
 
 use crate::directories::Directories;
-use crate::error::failed;
+use crate::error::{failed, failed_link};
 use crate::volume::Volume;
 use rustix::io::Errno;
 use std::io::{self, IoSlice};
@@ -94,7 +94,7 @@ fn link(directories: &Directories, temporary: &Path, target: &Path) -> Result<()
     let Err(error) = volume.hard_link(temporary, target) else { return Ok(()) };
     let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
     if !is_taken && is_refusal(&error) {
-        return Err(failed("publish", target, error));
+        return Err(failed_link("publish", target, error));
     }
     // As long as the temporary name stands, no other file has the identity of this one.
     let ours = volume.identity(temporary);

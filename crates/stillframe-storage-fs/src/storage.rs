@@ -1,6 +1,6 @@
 use crate::address;
 use crate::blobs::LocalStores;
-use crate::disk::{Disk, RealDisk};
+use crate::disk::Disk;
 use crate::entropy::SystemEntropy;
 use crate::on_disk::StorageOnDisk;
 use async_trait::async_trait;
@@ -136,12 +136,11 @@ impl FileSystemCheckpointStorage {
 
     pub(crate) fn directory_storage(
         &self,
-        disk: Arc<dyn Disk>,
+        stores: LocalStores,
         entropy: Arc<dyn Entropy>,
     ) -> DirectoryStorage {
         let write_buffer_size = self.write_buffer_size().max(self.min_file_size_threshold()) as usize;
-        let stores = LocalStores::new()
-            .with_disk(disk)
+        let stores = stores
             .with_entropy(Arc::clone(&entropy))
             .with_write_buffer_size(write_buffer_size)
             .with_durability(self.durability());
@@ -154,7 +153,7 @@ impl FileSystemCheckpointStorage {
     }
 
     fn on_this_machine(&self) -> DirectoryStorage {
-        self.directory_storage(Arc::new(RealDisk::new()), Arc::new(SystemEntropy))
+        self.directory_storage(LocalStores::new(), Arc::new(SystemEntropy))
     }
 }
 

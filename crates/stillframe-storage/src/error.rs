@@ -1,6 +1,6 @@
 use core::fmt;
 use std::error::Error;
-use stillframe_model::DescriptorError;
+use stillframe_model::{DescriptorError, Redacted};
 
 /// What to do about a storage error. Few kinds, each with a different answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,8 @@ impl fmt::Display for ErrorKind {
 }
 
 /// A storage operation that did not succeed: what was attempted, on which object, what to do about it, and the cause.
+///
+/// Where the object is an address, what may be a secret in it is not [shown](Redacted).
 pub struct StorageError(Box<Inner>);
 
 struct Inner {
@@ -98,7 +100,7 @@ impl StorageError {
         self.0.kind
     }
 
-    /// The object it is about.
+    /// The object it is about, whole.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
@@ -116,7 +118,7 @@ impl From<DescriptorError> for StorageError {
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, operation, subject, detail, source: _ } = &*self.0;
-        write!(f, "{operation} {subject}: {kind}")?;
+        write!(f, "{operation} {}: {kind}", Redacted::new(subject))?;
         detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }
 }
@@ -127,7 +129,7 @@ impl fmt::Debug for StorageError {
         f.debug_struct("StorageError")
             .field("kind", kind)
             .field("operation", operation)
-            .field("subject", subject)
+            .field("subject", &Redacted::new(subject))
             .field("detail", detail)
             .field("source", source)
             .finish()

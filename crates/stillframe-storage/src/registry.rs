@@ -110,8 +110,7 @@ impl StorageRegistry {
             "" => "a plain path".to_owned(),
             scheme => format!("{scheme}:"),
         };
-        let known = self.schemes().map(named).collect::<Vec<_>>();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known = listed(self.schemes().map(named));
         let asked = match scheme {
             "" => "it has no scheme".to_owned(),
             scheme => format!("no storage is registered for the scheme {scheme}:"),
@@ -142,10 +141,15 @@ impl StorageRegistry {
                 "build checkpoint storage",
                 descriptor.kind.as_ref(),
             )
-            .with_detail(format!("known kinds: {}", known.collect::<Vec<_>>().join(", "))));
+            .with_detail(format!("known kinds: {}", listed(known))));
         };
         (kind.factory)(descriptor)
     }
+}
+
+fn listed(known: impl Iterator<Item = String>) -> String {
+    let known = known.collect::<Vec<_>>();
+    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
 }
 
 impl fmt::Debug for StorageRegistry {

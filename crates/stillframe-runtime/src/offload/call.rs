@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use stillframe_model::Redacted;
 use stillframe_storage::{ErrorKind, StorageError};
 use tokio::time::Instant;
 
@@ -21,10 +22,11 @@ struct Step {
 }
 
 impl Call {
-    /// `operation` is a verb phrase such as "read state"; `subject` names the object.
-    pub(crate) fn new(operation: &'static str, subject: impl Into<String>) -> Self {
+    /// `operation` is a verb phrase such as "read state"; `subject` names the object, and is shown without what may be a
+    /// secret in it.
+    pub(crate) fn new(operation: &'static str, subject: impl AsRef<str>) -> Self {
         let step = Mutex::new(Step { name: None, since: Instant::now() });
-        Self(Arc::new(Inner { operation, subject: subject.into(), step }))
+        Self(Arc::new(Inner { operation, subject: Redacted::new(subject.as_ref()).to_string(), step }))
     }
 
     /// It is answered step by step, and this one begins.
@@ -60,6 +62,20 @@ impl fmt::Display for Call {
         match &self.current().name {
             Some(step) => write!(f, " ({step})"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn neither_its_name_nor_its_error_shows_the_secret_of_an_address() {
+        let call = Call::new("resolve", "s3://key:SECRET@bucket/x?sig=SECRET");
+        let error = call.error(ErrorKind::Unavailable, "it does not answer".into());
+        for text in [call.to_string(), format!("{call:?}"), error.to_string(), format!("{error:?}")] {
+            assert!(text.contains("bucket") && !text.contains("SECRET"), "{text}");
         }
     }
 }
