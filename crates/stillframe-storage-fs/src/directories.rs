@@ -142,7 +142,6 @@ mod tests {
     use super::*;
     use crate::disk::Disk;
     use crate::simulation::{Fault, FaultKind, SimDisk};
-    use std::thread;
     use stillframe_model::Durability;
 
     const DIRECTORY: &str = "/a/b";
@@ -195,27 +194,6 @@ mod tests {
             let directories = Directories { forgives, ..directories(&disk) };
             directories.create(Path::new("/a")).unwrap_err();
             assert_eq!(directories.sync(Path::new("/")).is_ok(), forgives);
-        }
-    }
-
-    /// Each of several threads makes its own, and one of them meets a disk that fails.
-    #[test]
-    fn what_one_was_told_is_true_whatever_another_finds_out() {
-        for fault in 1..60 {
-            let disk = SimDisk::new();
-            disk.inject(Fault::once(FaultKind::Io, 1 + fault % 6));
-            let directories = directories(&disk);
-            let make = |thread: u32| {
-                let paths = (0..2).map(move |number| PathBuf::from(format!("/{thread}-{number}")));
-                paths.filter(|path| directories.create(path).is_ok()).collect::<Vec<_>>()
-            };
-            let made = thread::scope(|scope| {
-                let threads = [0, 1, 2].map(|thread| scope.spawn(move || make(thread)));
-                threads.map(|thread| thread.join().unwrap()).concat()
-            });
-            for path in made {
-                assert!(disk.worst_case().list(&path).is_ok(), "{} after fault {fault}", path.display());
-            }
         }
     }
 }

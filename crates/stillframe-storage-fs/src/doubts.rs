@@ -31,6 +31,12 @@ impl Doubts {
         result
     }
 
+    /// Whether somebody is alone in a directory.
+    #[cfg(test)]
+    pub(crate) fn is_taken(&self, directory: &Path) -> bool {
+        self.known().get(directory).is_some_and(|doubt| doubt.try_lock().is_err())
+    }
+
     fn known(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Doubt>> {
         locked(&self.0)
     }
@@ -43,6 +49,28 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    #[test]
+    fn whoever_is_alone_in_a_directory_is_alone() {
+        let (doubts, inside) = (Doubts::default(), AtomicUsize::new(0));
+        let enter = || {
+            for _ in 0..500 {
+                doubts.alone_in(Path::new("/a"), |_| {
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                    thread::yield_now();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(enter);
+            }
+        });
+        assert!(doubts.known().is_empty());
+    }
 
     #[test]
     fn only_what_is_in_doubt_is_remembered() {
