@@ -81,7 +81,9 @@ impl Default for LocalStores {
 
 impl BlobStores for LocalStores {
     fn at(&self, address: &str) -> Result<Arc<dyn BlobStore>, StorageError> {
-        let root = crate::address::parse(address)?;
+        let given = crate::address::parse(address)?;
+        // Which directories are the same is decided by their names: what is swept, and what of it is needed.
+        let root = self.disk.canonical(&given).map_err(|error| failed("open directory", &given, error))?;
         let volume = Volume::new(self.disk.beneath(&root), self.durability);
         Ok(Arc::new(LocalBlobs {
             directories: Directories::new(volume, Arc::clone(&self.doubts)),

@@ -16,7 +16,7 @@ pub use real::RealDisk;
 
 use core::fmt::Debug;
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file system.
@@ -28,6 +28,15 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// symbolic link and leaves the directory by no other way. `root` may be missing still, and is a path of
     /// the user's in which symbolic links are followed.
     fn beneath(&self, root: &Path) -> Arc<dyn Disk>;
+
+    /// The one name of what can be reached by several: without symbolic links and `..`, as far as it exists. A disk
+    /// without such things has no others, unless told otherwise.
+    ///
+    /// # Errors
+    /// As the lookup fails, other than by nothing being there.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
+    }
 
     /// Creates a file for its owner only.
     ///

@@ -6,7 +6,8 @@
 //! ```text
 //! begin      mkdir chk-N            fsync(job directory)
 //! worker     write state            fsync(file)
-//! commit     write .temporary       fsync(file)         fsync(chk-N)
+//! commit     fsync(shared)          so that all names in it are durable
+//!            write .temporary       fsync(file)         fsync(chk-N)
 //!            link to _metadata      fsync(chk-N)
 //!            write .temporary       fsync(file)         fsync(_ctl/r)
 //!            link to _ctl/r/…       fsync(_ctl/r)       ← complete, if no newer epoch is marked

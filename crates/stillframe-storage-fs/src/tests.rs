@@ -1,5 +1,6 @@
 //! What this storage promises beyond the conformance cases, on the real disk.
 
+mod names;
 mod subjects;
 
 use crate::durable::{self, Renamed};

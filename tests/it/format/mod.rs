@@ -1,5 +1,4 @@
 //! The bytes on disk: as `docs/format.md` shows them, as the first version wrote them, and as nobody ever should.
 
 mod document;
-mod fuzz;
 mod version_1;

@@ -9,9 +9,10 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, retry_on_intr, writev};
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// A file has one name, and two for a moment while it is published. One with more was linked by somebody else,
@@ -113,6 +114,26 @@ impl AsFd for Directory {
 impl Disk for RealDisk {
     fn beneath(&self, root: &Path) -> Arc<dyn Disk> {
         Arc::new(Self { root: Some(Root::new(root)), lookup: Arc::clone(&self.lookup) })
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        let mut missing = Vec::new();
+        let mut there = path.to_owned();
+        loop {
+            match fs::canonicalize(&there) {
+                Ok(mut canonical) => {
+                    canonical.extend(missing.iter().rev());
+                    return Ok(canonical);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    // What follows `..` below nothing is nowhere.
+                    let Some(name) = there.file_name().map(OsStr::to_owned) else { return Err(error) };
+                    missing.push(name);
+                    there.pop();
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

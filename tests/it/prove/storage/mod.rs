@@ -3,6 +3,7 @@
 mod broken_rules;
 mod child;
 mod crash;
+mod fuzz;
 mod io_faults;
 mod kill;
 mod mutated;

@@ -3,13 +3,14 @@
 //! All of it happens in a process of its own with little memory: what allocates for a length that the input only claims ends
 //! that process, as a panic does.
 
+use crate::prove::{Proof, report};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-#[path = "../../fuzz/src/lib.rs"]
+#[path = "../../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "it is the library of the fuzz targets, too, and public there")]
 mod targets;
 
@@ -30,6 +31,8 @@ const CHANGES: u64 = 10_000;
 const LARGEST: usize = 8 << 10;
 /// Says to a process that it is the one with little memory.
 const WITH_LITTLE_MEMORY: &str = "STILLFRAME_FUZZ_WITH_LITTLE_MEMORY";
+/// With what that process begins the line that says how many inputs there were.
+const REPLAYED: &str = "inputs: ";
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -147,18 +150,28 @@ fn of_this_file(test: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "it is how a process tells the one that began it")]
 fn hardening_4_1_7_the_corpus_and_ten_thousand_changes_of_each_entry_break_no_reader() {
     if env::var_os(WITH_LITTLE_MEMORY).is_some() {
         take_little_memory();
-        assert!(replay() >= 5 * 8 * CHANGES);
+        println!("{REPLAYED}{}", replay());
         return;
     }
+    let mut proof = Proof::begin("storage/fuzz");
     let test = "hardening_4_1_7_the_corpus_and_ten_thousand_changes_of_each_entry_break_no_reader";
     let output = run_with_little_memory(&of_this_file(test));
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{said}\n{complained}", output.status);
-    assert!(said.contains("1 passed"), "{said}");
+    let replayed = said.lines().find_map(|line| line.rsplit_once(REPLAYED)?.1.parse().ok());
+    proof.cases = replayed.unwrap_or_else(|| panic!("it does not say how many: {said}"));
+    assert!(proof.cases >= 5 * 8 * CHANGES, "{said}");
+    proof.detail = format!(
+        "inputs to the readers of metadata, register, state, state files and paths, in {} MiB of memory: the corpus, and {CHANGES} \
+         changes of each entry",
+        MEMORY >> 20
+    );
+    report(&proof);
 }
 
 #[test]
