@@ -42,6 +42,7 @@ impl CheckpointStorage for Attic {
     async fn resolve(&self, pointer: &Pointer) -> Result<Arc<dyn CompletedLocation>, StorageError> {
         self.rooms.resolve(pointer).await
     }
+    // `dispose_savepoint` and `export` are passed on likewise, if people are to have them.
 }
 
 #[tokio::main]

@@ -2,16 +2,32 @@
 
 use super::*;
 use stillframe_metadata as metadata;
-use stillframe_model::{CheckpointKind, CheckpointMetadata, UnixMillis};
+use stillframe_model::{
+    CheckpointKind, CheckpointMetadata, KeyGroupRange, KeyedHandle, KeyedState, OperatorState, TaskSnapshot,
+    UnixMillis,
+};
 use stillframe_storage::Ownership;
 
 fn content() -> Bytes {
+    encoded(&[])
+}
+
+/// What a checkpoint consists of whose only state is this.
+fn with_shared(state: &StateHandle) -> Bytes {
+    let range = KeyGroupRange { start: 0, end: 7 };
+    let keyed = Some(KeyedHandle { range, state: KeyedState::Full(state.clone()) });
+    let subtasks = vec![TaskSnapshot { keyed, ..TaskSnapshot::default() }];
+    encoded(&[OperatorState { max_parallelism: 8, subtasks, coordinator: None }])
+}
+
+fn encoded(operators: &[OperatorState]) -> Bytes {
+    let name = || Name::new("operator").unwrap();
     let metadata = CheckpointMetadata {
         job: JOB,
         checkpoint: ONE,
         kind: CheckpointKind::Checkpoint,
         triggered_at: UnixMillis(0),
-        operators: [].into(),
+        operators: operators.iter().map(|operator| (name(), operator.clone())).collect(),
         hooks: [].into(),
     };
     metadata::encode(&metadata).unwrap().into()
@@ -76,4 +92,42 @@ fn what_is_below_nothing_has_no_way_back() {
     let pointer = Pointer::new(format!("{}/nothing/../c", directory.path().display()));
     let error = block_on(FileSystemCheckpointStorage::new("/c").unwrap().resolve(&pointer)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+}
+
+/// A job that goes on where somebody has moved all of its checkpoints to, and a person who resumes from there.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a person moves it, to where nothing is")]
+fn a_whole_directory_can_be_moved_and_gone_on_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let [old, new] = ["old", "new"].map(|name| directory.path().join(name));
+    let at = |base: &Path| FileSystemCheckpointStorage::new(base).unwrap();
+    let before = block_on(at(&old).open(JOB)).unwrap();
+    block_on(before.coordinator().claim()).unwrap();
+    let location = block_on(before.coordinator().begin_checkpoint(ONE)).unwrap();
+    let mut stream = block_on(before.worker().create(ONE, &location, StateScope::Shared)).unwrap();
+    block_on(stream.write(Bytes::from(vec![5; LEN]))).unwrap();
+    let state = block_on(stream.finish()).unwrap().unwrap();
+    block_on(before.worker().sync(ONE, &location)).unwrap();
+    let metadata = with_shared(&state);
+    block_on(before.coordinator().commit(ONE, &location, metadata.clone(), &[])).unwrap();
+    drop(before);
+    fs::rename(&old, &new).unwrap();
+
+    let after = block_on(at(&new).open(JOB)).unwrap().coordinator();
+    assert_eq!(block_on(after.claim()).unwrap().retained, [ONE]);
+    block_on(after.sweep(SweepMode::Remove)).unwrap();
+    let pointer = Pointer::new(format!("{}/{JOB}/chk-1", new.display()));
+    let resumed = block_on(at(&new).resolve(&pointer)).unwrap();
+    for location in [block_on(after.open_checkpoint(ONE)).unwrap(), resumed] {
+        assert_eq!(block_on(location.metadata()).unwrap(), metadata);
+        assert!(block_on(location.read(&state)).unwrap() == vec![5; LEN]);
+    }
+    // The next checkpoint goes on with the shared file, and the first one can go.
+    let two = block_on(after.claim()).unwrap().next;
+    let location = block_on(after.begin_checkpoint(two)).unwrap();
+    block_on(after.commit(two, &location, metadata, &[ONE])).unwrap();
+    block_on(after.remove(ONE, &[])).unwrap();
+    let kept = block_on(after.open_checkpoint(two)).unwrap();
+    assert!(block_on(kept.read(&state)).unwrap() == vec![5; LEN]);
+    assert!(!new.join(format!("{JOB}/chk-1")).exists() && !old.exists());
 }
