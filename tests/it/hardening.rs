@@ -18,7 +18,7 @@ use stillframe::model::{
 use stillframe::runtime::{JobError, JobFailure};
 use stillframe::state::StateError;
 use stillframe::state::assignment::AssignmentError;
-use stillframe::storage::{ErrorKind, StorageError};
+use stillframe::storage::{ErrorKind, StorageError, Swept, Verdict};
 use stillframe::{builtin_storages, metadata};
 
 const CANARY: &str = "canary7f3a";
@@ -81,7 +81,8 @@ fn hardening_4_3_2_no_address_shows_password_or_query() {
     let address = format!("s3://somebody:{CANARY}@bucket/checkpoints?X-Amz-Signature={CANARY}");
     let pointer = Pointer::new(address.as_str());
     let error = StorageError::new(ErrorKind::NotFound, "resolve", pointer.as_str());
-    let mut shown = vec![format!("{pointer:?}"), format!("{error} {error:?}")];
+    let swept = Swept { object: address.clone(), verdict: Verdict::Foreign };
+    let mut shown = vec![format!("{pointer:?}"), format!("{error} {error:?}"), format!("{swept} {swept:?}")];
     for kind in [StorageDescriptor::JOB_MANAGER, StorageDescriptor::FILE_SYSTEM, "unknown"] {
         let descriptor = StorageDescriptor::new(kind)
             .with(StorageDescriptor::CHECKPOINTS_DIRECTORY, OptionValue::Text(address.clone()));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use stillframe_config::Adjustment;
 use stillframe_coordinator::{Aborted, Completed};
 use stillframe_model::{Attempt, CheckpointId, CheckpointKind, FailureReason, JobStatus, Name, TaskId};
+use stillframe_storage::Sweep;
 
 /// What observers of a job are told, as it happens.
 #[derive(Debug)]
@@ -95,10 +96,10 @@ pub enum JobEvent<'a> {
         /// What went wrong.
         message: &'a str,
     },
-    /// Objects were removed that earlier runs had left behind and nobody needed.
+    /// Objects were removed that earlier runs had left behind and nobody needed, or something is there that is none of ours.
     Swept {
-        /// How many.
-        removed: usize,
+        /// What was removed, and what stays, each with the reason.
+        sweep: &'a Sweep,
     },
     /// Not all that earlier runs left behind could be looked at and removed. It stays until a later run finds it.
     SweepFailed {

@@ -18,7 +18,7 @@ use stillframe_model::{
 };
 use stillframe_storage::{
     Claim, CompletedLocation, CoordinatorStorage, ErrorKind, Ownership, StorageAccess, StorageError,
-    SweepMode,
+    SweepMode, Swept, Verdict,
 };
 
 /// The beginning of an attempt.
@@ -233,9 +233,9 @@ impl<T: Record> Start<'_, T> {
         let sweep = async move { coordinator.sweep(SweepMode::Remove).await };
         match self.perform(&self.call("sweep", &format!("job {}", self.id)), sweep).await {
             Ok(sweep) => {
-                let removed = sweep.orphans().count();
-                if removed > 0 {
-                    (self.observer)(&JobEvent::Swept { removed });
+                let is_news = |found: &Swept| found.verdict.is_orphan() || found.verdict == Verdict::Foreign;
+                if sweep.found.iter().any(is_news) {
+                    (self.observer)(&JobEvent::Swept { sweep: &sweep });
                 }
             }
             Err(error) => (self.observer)(&JobEvent::SweepFailed { message: &chain(&error) }),

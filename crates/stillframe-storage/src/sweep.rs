@@ -1,4 +1,5 @@
 use core::fmt;
+use stillframe_model::Redacted;
 
 /// Whether a sweep removes what it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,9 +25,9 @@ impl Sweep {
 }
 
 /// An object, and what a sweep says of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Swept {
-    /// Its address.
+    /// Its address. Shown without what may be a secret in it.
     pub object: String,
     /// What becomes of it, and why.
     pub verdict: Verdict,
@@ -34,7 +35,14 @@ pub struct Swept {
 
 impl fmt::Display for Swept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.object, self.verdict)
+        write!(f, "{}: {}", Redacted::new(&self.object), self.verdict)
+    }
+}
+
+impl fmt::Debug for Swept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, verdict } = self;
+        f.debug_struct("Swept").field("object", &Redacted::new(object)).field("verdict", verdict).finish()
     }
 }
 

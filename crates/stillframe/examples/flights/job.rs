@@ -144,6 +144,9 @@ fn observe(progress: &Progress, event: &JobEvent<'_>) {
         JobEvent::DiscardFailed { checkpoint, message } => {
             warn(progress, format!("checkpoint {checkpoint} could not be removed: {message}"));
         }
+        JobEvent::SweepFailed { message } => {
+            warn(progress, format!("what earlier runs left behind could not all be removed: {message}"));
+        }
         JobEvent::ConcludeFailed { message } => {
             warn(progress, format!("the end of the job could not be put on record: {message}"));
         }

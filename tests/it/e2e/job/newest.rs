@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stillframe::prelude::*;
-use stillframe::runtime::JobError;
+use stillframe::runtime::{JobError, JobEvent};
 use stillframe::storage::ErrorKind;
 
 const ID: JobId = JobId::from_bytes([0xab; 16]);
@@ -54,6 +54,40 @@ async fn of_several_the_newest_is_restored() {
     assert_eq!(started, Some(Seen::Started(Some(CheckpointId::new(4)))));
     assert!(rig.left.restored().values().all(|position| *position == 40), "{:?}", rig.left.restored());
     rig.assert_exact();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_earlier_run_left_behind_goes_and_what_is_somebody_elses_is_named() {
+    let (rig, directory) = (Rig::new(60), tempfile::tempdir().expect("a temporary directory"));
+    rig.allow(0);
+    suspended(&rig, directory.path()).await;
+    let begun = directory_of(directory.path(), 5);
+    let [orphan, notes] =
+        ["state-000102030405060708090a0b0c0d0e0f", "notes.txt"].map(|name| begun.join(name));
+    fs::create_dir(&begun).expect("a directory");
+    for file in [&orphan, &notes] {
+        fs::write(file, "x").expect("a file");
+    }
+    rig.open();
+    let (job, _events) = rig.job(&config(), files(directory.path()));
+    let (said, hears) = std::sync::mpsc::channel();
+    let job = job.with_id(ID).on_event(move |event| {
+        if let JobEvent::Swept { sweep } = event {
+            // A test that has failed no longer listens.
+            let _ = said.send(sweep.found.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+    });
+    job.run().await.expect("nothing fails");
+    let found = hears.try_recv().expect("it says what it swept");
+    let of = |file: &Path| found.iter().find(|line| line.starts_with(&format!("{}: ", file.display())));
+    assert!(of(&orphan).is_some_and(|line| line.contains("an orphan")), "{found:?}");
+    assert!(of(&notes).is_some_and(|line| line.contains("none of ours")), "{found:?}");
+    assert!(!orphan.exists() && notes.exists());
+    assert!(
+        found.iter().any(|line| line.contains("kept because a retained checkpoint needs it")),
+        "{found:?}"
+    );
+    assert!(hears.try_recv().is_err(), "once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
