@@ -74,7 +74,8 @@ pub(crate) async fn clear(place: &Place, needed: &BTreeSet<Name>) -> Result<Opti
     }
 }
 
-fn is_ours(entry: &BlobEntry) -> bool {
+/// Whether it has a name that we give.
+pub(crate) fn is_ours(entry: &BlobEntry) -> bool {
     let is_sign = entry.name == layout::METADATA || entry.name == layout::DISPOSED;
     !entry.is_directory && (is_sign || layout::parse_state(&entry.name).is_some())
 }

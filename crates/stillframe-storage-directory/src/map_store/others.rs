@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 type Deed = Box<dyn FnMut(&Medium) + Send>;
 
-/// Deeds, each before an operation on an object whose address ends like this.
+/// A deed before an operation of this name, on an object whose address ends like this.
+type Interruption = (&'static str, String, Deed);
+
 #[derive(Clone, Default)]
-pub(super) struct Others(Arc<Mutex<Vec<(&'static str, String, Deed)>>>);
+pub(super) struct Others(Arc<Mutex<Vec<Interruption>>>);
 
 impl Others {
     pub(super) fn add(&self, operation: &'static str, end: &str, deed: Deed) {

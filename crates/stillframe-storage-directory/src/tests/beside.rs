@@ -1,10 +1,10 @@
 //! Beside somebody else who writes or removes in the same place.
 
-use super::{JOB_DIRECTORY, ONE, coordinator};
+use super::{JOB_DIRECTORY, ONE, complete, coordinator};
 use crate::map_store::Medium;
 use futures_executor::block_on;
-use stillframe_model::LocationReference;
-use stillframe_storage::ErrorKind;
+use stillframe_model::{CheckpointId, LocationReference};
+use stillframe_storage::{ErrorKind, SweepMode, Verdict};
 
 const HERE: LocationReference = LocationReference::Default;
 
@@ -88,4 +88,110 @@ fn metadata_that_appears_while_its_checkpoint_is_removed_goes_before_the_state()
     });
     block_on(coordinator.discard(ONE, &HERE)).unwrap();
     assert!(!is_there(&medium, "chk-1"));
+}
+
+/// Leaves a checkpoint that nobody completes, and a shared file of it.
+fn leave(medium: &Medium) -> String {
+    block_on(coordinator(medium).begin_checkpoint(ONE)).unwrap();
+    medium.put(&state(99), b"orphan");
+    let shared = format!("{JOB_DIRECTORY}/shared/shared-1-{:032x}", 7);
+    medium.put(&shared, b"orphan");
+    shared
+}
+
+#[test]
+fn a_sweep_goes_on_beside_somebody_who_removes_the_same() {
+    for operation in ["list", "settle", "delete", "delete_directory"] {
+        let medium = Medium::default();
+        let shared = leave(&medium);
+        let sweeper = coordinator(&medium);
+        for end in ["/chk-1", &state(99)] {
+            medium.before(operation, end, |medium| {
+                medium.remove(&state(99));
+                medium.remove(&format!("{JOB_DIRECTORY}/chk-1"));
+            });
+        }
+        let sweep = block_on(sweeper.sweep(SweepMode::Remove)).expect(operation);
+        assert!(medium.content(&shared).is_none(), "{operation}: {sweep:?}");
+        assert!(!is_there(&medium, "chk-1"), "{operation}");
+    }
+}
+
+#[test]
+fn a_sweep_goes_on_beside_a_task_that_writes_and_says_what_stays() {
+    for (times, is_gone) in [(1, true), (2, true), (3, false)] {
+        let medium = Medium::default();
+        let shared = leave(&medium);
+        let sweeper = coordinator(&medium);
+        a_task_writes_late(&medium, times);
+        let sweep = block_on(sweeper.sweep(SweepMode::Remove)).unwrap();
+        assert!(medium.content(&shared).is_none() && medium.content(&state(99)).is_none());
+        assert_eq!(is_there(&medium, "chk-1"), !is_gone, "{times}");
+        let directory = sweep.found.iter().filter(|swept| swept.object.ends_with("/chk-1"));
+        let verdicts: Vec<_> = directory.map(|swept| swept.verdict).collect();
+        assert_eq!(verdicts, [if is_gone { Verdict::Unreferenced } else { Verdict::InProgress }], "{times}");
+        // When the task has heard of it, the rest goes.
+        assert!(block_on(sweeper.sweep(SweepMode::Remove)).unwrap().orphans().count() > 0 || is_gone);
+        assert!(!is_there(&medium, "chk-1"));
+    }
+}
+
+#[test]
+fn a_sweep_names_what_somebody_puts_beside_it() {
+    let medium = Medium::default();
+    leave(&medium);
+    let sweeper = coordinator(&medium);
+    let notes = format!("{JOB_DIRECTORY}/chk-1/notes.txt");
+    medium.before("delete_directory", "/chk-1", {
+        let notes = notes.clone();
+        move |medium| medium.put(&notes, b"somebody's")
+    });
+    let sweep = block_on(sweeper.sweep(SweepMode::Remove)).unwrap();
+    let found = sweep.found.iter().find(|swept| swept.object == notes);
+    assert_eq!(found.map(|swept| swept.verdict), Some(Verdict::Foreign), "{sweep:?}");
+    assert!(sweep.found.iter().all(|swept| !swept.object.ends_with("/chk-1")), "it stays: {sweep:?}");
+}
+
+/// What has no other reason is not passed over.
+#[test]
+fn a_sweep_that_cannot_remove_an_empty_directory_fails() {
+    let medium = Medium::default();
+    leave(&medium);
+    let sweeper = coordinator(&medium);
+    medium.break_at("delete_directory", "/chk-1");
+    let error = block_on(sweeper.sweep(SweepMode::Remove)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
+/// Where a claimed snapshot lies only the register says, as long as anything of it is there.
+#[test]
+fn a_claimed_directory_in_which_somebody_writes_is_found_again() {
+    let medium = Medium::default();
+    let theirs = "/c/33333333333333333333333333333333";
+    let job = stillframe_model::JobId::from_bytes([0x33; 16]);
+    let other = block_on(medium.storage("/c").open(job)).unwrap().coordinator();
+    block_on(other.claim()).unwrap();
+    let pointer = complete(&*other, ONE, &[]);
+    let snapshot = block_on(medium.storage("/c").resolve(&pointer)).unwrap();
+    let ours = coordinator(&medium);
+    let next = block_on(ours.adopt(snapshot, ONE, stillframe_storage::Ownership::Taken)).unwrap().next;
+    complete(&*ours, next, &[ONE]);
+    let sweeper = coordinator(&medium);
+    let next = block_on(sweeper.claim()).unwrap().next;
+    let mut times = 0;
+    medium.before("delete_directory", &format!("{theirs}/chk-1"), move |medium| {
+        times += 1;
+        if times <= 3 {
+            medium.put(&format!("{theirs}/chk-1/state-{times:032x}"), b"late");
+        }
+    });
+    block_on(sweeper.sweep(SweepMode::Remove)).unwrap();
+    assert!(medium.has_directory(&format!("{theirs}/chk-1")));
+    complete(&*sweeper, next, &[]);
+    block_on(sweeper.sweep(SweepMode::Remove)).unwrap();
+    assert!(!medium.has_directory(&format!("{theirs}/chk-1")));
+    assert_eq!(
+        block_on(sweeper.claim()).unwrap().retained,
+        [next.get() - 16, next.get()].map(CheckpointId::new)
+    );
 }
