@@ -91,15 +91,18 @@ impl CoordinatorStorage for DirectoryCoordinator {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        publish(&place, metadata).await.map_err(|error| match error.kind() {
-            // The metadata alone makes nothing complete: without an entry it is an orphan, whenever it appears.
-            ErrorKind::OutcomeUnknown => {
-                StorageError::new(ErrorKind::Unavailable, "publish", place.address())
-                    .with_detail("the metadata may not survive a loss of power, so it was not committed")
-                    .with_source(error)
-            }
-            _ => error,
-        })?;
+        if let Err(error) = publish(&place, metadata).await {
+            let error = self.0.tenure.or_fenced(error).await;
+            return Err(match error.kind() {
+                // The metadata alone makes nothing complete: without an entry it is an orphan, whenever it appears.
+                ErrorKind::OutcomeUnknown => {
+                    StorageError::new(ErrorKind::Unavailable, "publish", place.address())
+                        .with_detail("the metadata may not survive a loss of power, so it was not committed")
+                        .with_source(error)
+                }
+                _ => error,
+            });
+        }
         stage.reached(CommitStage::Register);
         self.0.tenure.commit(one, dropped).await?;
         Ok(Pointer::new(place.address()))
@@ -132,12 +135,13 @@ impl CoordinatorStorage for DirectoryCoordinator {
         };
         let place = self.0.place_of(&one)?;
         if !place.is_complete().await? {
-            return Err(StorageError::new(ErrorKind::NotFound, "open checkpoint", place.address())
-                .with_detail("the register has it, but its _metadata is gone"));
+            let error = StorageError::new(ErrorKind::NotFound, "open checkpoint", place.address())
+                .with_detail("the register has it, but its _metadata is gone");
+            return Err(self.0.tenure.or_fenced(error).await);
         }
         let roots = view.head.roots.iter().map(|root| root.address.as_str().into()).collect();
         let location = Arc::new(DirectoryLocation::new(place, self.0.stores(), roots));
-        Ok(Arc::new(RetainedLocation { one, location }))
+        Ok(Arc::new(RetainedLocation { directory: Arc::clone(&self.0), one, location }))
     }
 
     async fn adopt(

@@ -38,25 +38,14 @@ impl Live {
     ) -> Result<Self, StorageError> {
         let mut live = Self::default();
         for one in view.head.retained.iter().chain(others) {
-            let place = directory.place_of(one)?;
-            let address = place.address();
-            let bytes = match place.blobs.read(&place.metadata(), METADATA_LIMIT).await {
+            match needed_by(directory, one).await {
+                Ok(files) => files.into_iter().for_each(|(directory, name)| {
+                    live.0.entry(directory).or_default().insert(name);
+                }),
                 // Its removal has begun, so nobody needs it.
                 Err(error)
-                    if error.kind() == ErrorKind::NotFound && view.retained(one.checkpoint).is_none() =>
-                {
-                    continue;
-                }
-                other => other?,
-            };
-            let bytes = verify(one, bytes, &address)?;
-            let content = metadata::decode(&bytes).map_err(|error| {
-                StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str()).with_source(error)
-            })?;
-            // A snapshot that was taken over may lie where a sweep looks, which would not know its metadata otherwise.
-            live.0.entry(address.clone()).or_default().insert(layout::metadata());
-            for (directory, name) in files_of(directory, one.location.as_deref(), &address, &content) {
-                live.0.entry(directory).or_default().insert(name);
+                    if error.kind() == ErrorKind::NotFound && view.retained(one.checkpoint).is_none() => {}
+                Err(error) => return Err(directory.tenure.or_fenced(error).await),
             }
         }
         Ok(live)
@@ -66,6 +55,23 @@ impl Live {
     pub(crate) fn at(&self, address: &str) -> BTreeSet<Name> {
         self.0.get(address).cloned().unwrap_or_default()
     }
+}
+
+/// The files of a checkpoint of the register, its metadata among them: a snapshot that was taken over may lie where a sweep
+/// looks, which would not know it otherwise.
+async fn needed_by(
+    directory: &JobDirectory,
+    one: &Retained,
+) -> Result<BTreeSet<(String, Name)>, StorageError> {
+    let place = directory.place_of(one)?;
+    let address = place.address();
+    let bytes = verify(one, place.blobs.read(&place.metadata(), METADATA_LIMIT).await?, &address)?;
+    let content = metadata::decode(&bytes).map_err(|error| {
+        StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str()).with_source(error)
+    })?;
+    let mut files = files_of(directory, one.location.as_deref(), &address, &content);
+    files.insert((address, layout::metadata()));
+    Ok(files)
 }
 
 /// The files to which the metadata of a checkpoint at this address refers, each with the address of its directory, but for

@@ -155,8 +155,10 @@ impl Medium {
             let mut script = self.script();
             let number = Some(script.operations.len());
             script.operations.push(operation);
-            let is_broken =
-                script.broken.as_ref().is_some_and(|(broken, end)| *broken == operation && address.ends_with(end));
+            let is_broken = script
+                .broken
+                .as_ref()
+                .is_some_and(|(broken, end)| *broken == operation && address.ends_with(end));
             let fails = script.is_out || is_broken || script.failing == number;
             (fails, script.hanging == number, script.yields)
         };

@@ -1,10 +1,14 @@
 //! Beside somebody else who writes or removes in the same place.
 
-use super::{JOB_DIRECTORY, ONE, complete, coordinator};
+use super::{JOB_DIRECTORY, ONE, complete, coordinator, metadata};
 use crate::map_store::Medium;
+use core::error::Error;
 use futures_executor::block_on;
-use stillframe_model::{CheckpointId, LocationReference};
-use stillframe_storage::{ErrorKind, SweepMode, Verdict};
+use std::sync::Arc;
+use stillframe_model::{
+    CheckpointId, Crc32c, FileHandle, LocationReference, StateDirectory, StateFile, StateHandle,
+};
+use stillframe_storage::{CoordinatorStorage, ErrorKind, StorageError, SweepMode, Verdict};
 
 const HERE: LocationReference = LocationReference::Default;
 
@@ -194,4 +198,69 @@ fn a_claimed_directory_in_which_somebody_writes_is_found_again() {
         block_on(sweeper.claim()).unwrap().retained,
         [next.get() - 16, next.get()].map(CheckpointId::new)
     );
+}
+
+/// A coordinator with a checkpoint that its successor has replaced and removed, of which it has not heard.
+fn replaced(medium: &Medium) -> Arc<dyn CoordinatorStorage> {
+    let first = coordinator(medium);
+    complete(&*first, ONE, &[]);
+    let successor = coordinator(medium);
+    complete(&*successor, block_on(successor.claim()).unwrap().next, &[ONE]);
+    block_on(successor.remove(ONE, &[])).unwrap();
+    first
+}
+
+#[test]
+fn whoever_misses_what_a_successor_removed_is_told_of_the_successor() {
+    let medium = Medium::default();
+    let fenced = |error: StorageError| {
+        assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+        assert!(error.source().is_some(), "what was missing is said too");
+    };
+    fenced(block_on(replaced(&medium).open_checkpoint(ONE)).unwrap_err());
+    let medium = Medium::default();
+    fenced(block_on(replaced(&medium).sweep(SweepMode::Remove)).unwrap_err());
+}
+
+#[test]
+fn what_was_opened_is_refused_by_the_successors_name_too() {
+    let medium = Medium::default();
+    let first = coordinator(&medium);
+    complete(&*first, ONE, &[]);
+    let file = StateFile { directory: StateDirectory::Exclusive, name: crate::layout::state(7) };
+    let handle = StateHandle::File(FileHandle { file, len: 1, crc: Crc32c(0) });
+    let found = block_on(first.open_checkpoint(ONE)).unwrap();
+    assert_eq!(block_on(found.read(&handle)).unwrap_err().kind(), ErrorKind::NotFound, "it holds the job");
+    let successor = coordinator(&medium);
+    complete(&*successor, block_on(successor.claim()).unwrap().next, &[ONE]);
+    block_on(successor.remove(ONE, &[])).unwrap();
+    assert_eq!(block_on(found.metadata()).unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(block_on(found.open(&handle)).unwrap_err().kind(), ErrorKind::Fenced);
+}
+
+#[test]
+fn a_commit_whose_directory_a_successor_took_is_fenced_and_any_other_is_told_what_is_gone() {
+    for is_fenced in [true, false] {
+        let medium = Medium::default();
+        let first = coordinator(&medium);
+        let location = block_on(first.begin_checkpoint(ONE)).unwrap();
+        if is_fenced {
+            block_on(coordinator(&medium).sweep(SweepMode::Remove)).unwrap();
+        }
+        medium.remove(&format!("{JOB_DIRECTORY}/chk-1"));
+        let error = block_on(first.commit(ONE, &location, metadata(ONE), &[])).unwrap_err();
+        let expected = if is_fenced { ErrorKind::Fenced } else { ErrorKind::NotFound };
+        assert_eq!(error.kind(), expected, "{error}");
+    }
+}
+
+/// Nobody else is to blame for what is missing here.
+#[test]
+fn what_nobody_removed_is_missing() {
+    let medium = Medium::default();
+    let first = coordinator(&medium);
+    complete(&*first, ONE, &[]);
+    medium.remove(&format!("{JOB_DIRECTORY}/chk-1/_metadata"));
+    assert_eq!(block_on(first.open_checkpoint(ONE)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(block_on(first.sweep(SweepMode::Remove)).unwrap_err().kind(), ErrorKind::NotFound);
 }
