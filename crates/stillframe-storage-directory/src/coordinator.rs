@@ -4,6 +4,7 @@ use crate::place::Place;
 use crate::register::{Retained, Root};
 use crate::retained::RetainedLocation;
 use crate::storage::JobDirectory;
+use crate::writable::WritableLocation;
 use crate::{disposal, layout, reference, savepoint, sweep};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -197,7 +198,9 @@ impl CoordinatorStorage for DirectoryCoordinator {
             }
         }
         // What tasks still hold of it is let go first, and what they bring later is refused.
-        self.0.locations.discard(checkpoint, location);
+        self.0.locations.refuse(checkpoint, location, || {
+            WritableLocation::new(checkpoint, place.clone(), None, Arc::clone(self.0.entropy()), 0)
+        });
         // What is shared goes last: its metadata may have been published before the register refused it, and must not
         // survive what it refers to.
         disposal::dispose(&place, &BTreeSet::new()).await?;
