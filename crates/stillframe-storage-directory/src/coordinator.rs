@@ -3,6 +3,7 @@ use crate::live::Live;
 use crate::place::Place;
 use crate::register::{Retained, Root};
 use crate::retained::RetainedLocation;
+use crate::roots::Roots;
 use crate::storage::JobDirectory;
 use crate::writable::WritableLocation;
 use crate::{disposal, layout, reference, savepoint, sweep};
@@ -141,7 +142,7 @@ impl CoordinatorStorage for DirectoryCoordinator {
             return Err(self.0.tenure.or_fenced(error).await);
         }
         let roots = view.head.roots.iter().map(|root| root.address.as_str().into()).collect();
-        let location = Arc::new(DirectoryLocation::new(place, self.0.stores(), roots));
+        let location = Arc::new(DirectoryLocation::new(place, self.0.stores(), Roots::Known(roots)));
         Ok(Arc::new(RetainedLocation { directory: Arc::clone(&self.0), one, location }))
     }
 
