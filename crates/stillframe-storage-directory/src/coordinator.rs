@@ -220,8 +220,8 @@ impl CoordinatorStorage for DirectoryCoordinator {
             Some(claimed) => {
                 // Later checkpoints may go on with files that were exclusive where they come from.
                 let place = self.0.place_of(claimed)?;
-                let needed = Live::of_retained(&self.0, &view).await?.at(&place.address());
-                disposal::dispose(&place, &needed).await?;
+                let (_, live) = Live::of_retained(&self.0).await?;
+                disposal::dispose(&place, &live.at(&place.address())).await?;
             }
         }
         for file in shared {

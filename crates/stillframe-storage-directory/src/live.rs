@@ -15,40 +15,61 @@ use stillframe_storage::{ErrorKind, StorageError};
 pub(crate) struct Live(BTreeMap<String, BTreeSet<Name>>);
 
 impl Live {
-    /// What the retained checkpoints need, and those that were given up lately.
+    /// What the retained checkpoints need, and those that were given up lately; with what the holder sees while that is so.
     ///
     /// # Errors
     /// If the metadata of a retained one cannot be read. Nothing may be called unneeded then.
-    pub(crate) async fn of(directory: &JobDirectory, view: &View) -> Result<Self, StorageError> {
-        Self::needed(directory, view, &view.giving_up).await
+    pub(crate) async fn of(directory: &JobDirectory) -> Result<(View, Self), StorageError> {
+        Self::needed(directory, |view| &view.giving_up).await
     }
 
     /// What the retained checkpoints need, and nobody else.
     ///
     /// # Errors
     /// As [`of`](Self::of).
-    pub(crate) async fn of_retained(directory: &JobDirectory, view: &View) -> Result<Self, StorageError> {
-        Self::needed(directory, view, &[]).await
+    pub(crate) async fn of_retained(directory: &JobDirectory) -> Result<(View, Self), StorageError> {
+        Self::needed(directory, |_| &[]).await
     }
 
     async fn needed(
         directory: &JobDirectory,
-        view: &View,
-        others: &[Retained],
-    ) -> Result<Self, StorageError> {
-        let mut live = Self::default();
-        for one in view.head.retained.iter().chain(others) {
-            match needed_by(directory, one).await {
-                Ok(files) => files.into_iter().for_each(|(directory, name)| {
-                    live.0.entry(directory).or_default().insert(name);
-                }),
-                // Its removal has begun, so nobody needs it.
-                Err(error)
-                    if error.kind() == ErrorKind::NotFound && view.retained(one.checkpoint).is_none() => {}
-                Err(error) => return Err(directory.tenure.or_fenced(error).await),
+        others: impl Fn(&View) -> &[Retained],
+    ) -> Result<(View, Self), StorageError> {
+        let tenure = &directory.tenure;
+        let mut view = tenure.view().await?;
+        'views: loop {
+            let mut live = Self::default();
+            for one in view.head.retained.iter().chain(others(&view)) {
+                let error = match needed_by(directory, one).await {
+                    Ok(files) => {
+                        live.add(files);
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                if error.kind() == ErrorKind::NotFound {
+                    // It may have been dropped and removed since. What goes on with its files is in the newer entry only, so all
+                    // is read again.
+                    let newer = tenure.view().await?;
+                    if newer.head.sequence != view.head.sequence {
+                        view = newer;
+                        continue 'views;
+                    }
+                    // Its removal has begun, so nobody needs it.
+                    if view.retained(one.checkpoint).is_none() {
+                        continue;
+                    }
+                }
+                return Err(tenure.or_fenced(error).await);
             }
+            return Ok((view, live));
         }
-        Ok(live)
+    }
+
+    fn add(&mut self, files: BTreeSet<(String, Name)>) {
+        for (directory, name) in files {
+            self.0.entry(directory).or_default().insert(name);
+        }
     }
 
     /// The names that are needed in the directory at this address.

@@ -16,8 +16,7 @@ use stillframe_storage::{BlobEntry, BlobPath, StorageError, Sweep, SweepMode, Sw
 
 /// Judges everything below the job's directory, and removes the orphans if that is the mode.
 pub(crate) async fn sweep(directory: &JobDirectory, mode: SweepMode) -> Result<Sweep, StorageError> {
-    let view = directory.tenure.view().await?;
-    let live = Live::of(directory, &view).await?;
+    let (view, live) = Live::of(directory).await?;
     let mut sweeper = Sweeper { directory, view, live, mode, sweep: Sweep::default() };
     let job = layout::job(directory.job);
     let mut entries = directory.blobs.list(&job).await?;

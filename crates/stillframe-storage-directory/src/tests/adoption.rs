@@ -234,3 +234,40 @@ fn a_register_that_cannot_be_read_is_no_register_that_says_no() {
         assert!(cause.to_string().contains(&newest), "{cause}");
     }
 }
+
+/// A commit and a removal go on while the files of something else are looked through.
+#[test]
+fn what_is_dropped_while_others_are_looked_through_is_no_longer_asked_for() {
+    for is_sweep in [true, false] {
+        let medium = Medium::default();
+        let theirs = coordinator_of(&medium, THEIRS);
+        let [kept, gone] = [5, 6].map(|unique| share(&medium, THEIR_DIRECTORY, unique));
+        let (first, pointer) = commit(&*theirs, THEIRS, &[kept.clone(), gone], &[]);
+        let ours = coordinator(&medium);
+        let snapshot = find(&medium, &pointer);
+        let kept = seen_from_outside(&*snapshot, &kept);
+        block_on(ours.adopt(snapshot, first, Ownership::Taken)).unwrap();
+        let (second, second_pointer) = commit(&*ours, JOB, std::slice::from_ref(&kept), &[first]);
+        let mut is_first = true;
+        let other = Arc::clone(&ours);
+        let handle = kept.clone();
+        medium.before("read", &format!("chk-{second}/_metadata"), move |_| {
+            if core::mem::take(&mut is_first) {
+                let next = other.claim().now_or_never().unwrap().unwrap().next;
+                let location = other.begin_checkpoint(next).now_or_never().unwrap().unwrap();
+                let metadata = metadata_with(JOB, next, std::slice::from_ref(&handle));
+                other.commit(next, &location, metadata, &[second]).now_or_never().unwrap().unwrap();
+                other.remove(second, &[]).now_or_never().unwrap().unwrap();
+            }
+        });
+        if is_sweep {
+            block_on(ours.sweep(SweepMode::Remove)).unwrap();
+        } else {
+            block_on(ours.remove(first, &[])).unwrap();
+        }
+        assert!(medium.content(&format!("{second_pointer}/_metadata")).is_none());
+        let newest = block_on(ours.claim()).unwrap().retained;
+        let found = block_on(ours.open_checkpoint(newest[0])).unwrap();
+        assert_eq!(block_on(found.read(&kept)).unwrap(), "state");
+    }
+}
