@@ -157,6 +157,7 @@ macro_rules! __cases {
             concurrency::readers_do_not_disturb_each_other,
             concurrency::of_many_committers_one_wins,
             concurrency::whatever_was_committed_survives_many_claims,
+            concurrency::coordinators_that_sweep_at_once_are_fenced_at_most,
         }
     };
 }

@@ -202,6 +202,11 @@ impl Subject {
         residue
     }
 
+    /// How metadata is written that this storage can read.
+    pub(crate) fn encoding(&self) -> Encode {
+        Arc::clone(&self.metadata)
+    }
+
     /// What stands in metadata, if somebody said how it is read.
     pub(crate) fn decode(&self, metadata: &[u8]) -> Option<CheckpointMetadata> {
         self.decode.as_ref().map(|decode| decode(metadata))

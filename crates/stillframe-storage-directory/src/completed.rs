@@ -1,11 +1,12 @@
 use crate::layout;
 use crate::place::Place;
 use crate::reader::{InlineReader, StateFileReader};
+use crate::roots::Roots;
 use crate::seam::BlobStores;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
-use stillframe_model::{Name, Pointer, Redacted, StateDirectory, StateFile, StateHandle};
+use stillframe_model::{Name, Pointer, StateDirectory, StateFile, StateHandle};
 use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StateReader, StorageError};
 
 /// The largest metadata that is published or read, in bytes: 256 MiB.
@@ -16,13 +17,12 @@ pub(crate) struct DirectoryLocation {
     place: Place,
     pointer: Pointer,
     stores: Arc<dyn BlobStores>,
-    roots: Arc<[Arc<str>]>,
+    roots: Roots,
 }
 
 impl DirectoryLocation {
-    /// The checkpoint in `place`. Of directories elsewhere it reads those whose address is among `roots`, as
-    /// [`foreign`](CompletedLocation::foreign) spells it, and no other.
-    pub(crate) fn new(place: Place, stores: Arc<dyn BlobStores>, roots: Arc<[Arc<str>]>) -> Self {
+    /// The checkpoint in `place`. Of directories elsewhere it reads those among `roots`, and no other.
+    pub(crate) fn new(place: Place, stores: Arc<dyn BlobStores>, roots: Roots) -> Self {
         let pointer = Pointer::new(place.address());
         Self { place, pointer, stores, roots }
     }
@@ -33,18 +33,10 @@ impl DirectoryLocation {
             StateDirectory::Exclusive => Ok(self.place.clone()),
             StateDirectory::Shared => self.beside(layout::shared_name()),
             StateDirectory::TaskOwned => self.beside(layout::task_owned_name()),
-            StateDirectory::Foreign(address) if self.roots.contains(address) => {
+            StateDirectory::Foreign(address) if self.roots.contain(address) => {
                 Ok(Place { blobs: self.stores.at(address)?, directory: BlobPath::root() })
             }
-            StateDirectory::Foreign(address) => Err(StorageError::new(
-                ErrorKind::InvalidPointer,
-                "read state from",
-                format!("{}/{}", Redacted::new(address), file.name),
-            )
-            .with_detail(
-                "this job was never told to read from there; if the checkpoint is another job's, take a savepoint of that \
-                 job and resume from it",
-            )),
+            StateDirectory::Foreign(address) => Err(self.roots.refuse(address, &file.name)),
         }
     }
 
@@ -95,7 +87,7 @@ impl CompletedLocation for DirectoryLocation {
             StateDirectory::Shared => {
                 StateDirectory::Foreign(self.beside(layout::shared_name()).ok()?.address().into())
             }
-            StateDirectory::Foreign(address) if self.roots.contains(address) => file.directory.clone(),
+            StateDirectory::Foreign(address) if self.roots.contain(address) => file.directory.clone(),
             // It cannot be read from here either.
             StateDirectory::Foreign(_) => return None,
             // The tasks that look after it are those of the other job.

@@ -3,7 +3,9 @@ use crate::live::Live;
 use crate::place::Place;
 use crate::register::{Retained, Root};
 use crate::retained::RetainedLocation;
+use crate::roots::Roots;
 use crate::storage::JobDirectory;
+use crate::writable::WritableLocation;
 use crate::{disposal, layout, reference, savepoint, sweep};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -91,15 +93,18 @@ impl CoordinatorStorage for DirectoryCoordinator {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        publish(&place, metadata).await.map_err(|error| match error.kind() {
-            // The metadata alone makes nothing complete: without an entry it is an orphan, whenever it appears.
-            ErrorKind::OutcomeUnknown => {
-                StorageError::new(ErrorKind::Unavailable, "publish", place.address())
-                    .with_detail("the metadata may not survive a loss of power, so it was not committed")
-                    .with_source(error)
-            }
-            _ => error,
-        })?;
+        if let Err(error) = publish(&place, metadata).await {
+            let error = self.0.tenure.or_fenced(error).await;
+            return Err(match error.kind() {
+                // The metadata alone makes nothing complete: without an entry it is an orphan, whenever it appears.
+                ErrorKind::OutcomeUnknown => {
+                    StorageError::new(ErrorKind::Unavailable, "publish", place.address())
+                        .with_detail("the metadata may not survive a loss of power, so it was not committed")
+                        .with_source(error)
+                }
+                _ => error,
+            });
+        }
         stage.reached(CommitStage::Register);
         self.0.tenure.commit(one, dropped).await?;
         Ok(Pointer::new(place.address()))
@@ -132,12 +137,13 @@ impl CoordinatorStorage for DirectoryCoordinator {
         };
         let place = self.0.place_of(&one)?;
         if !place.is_complete().await? {
-            return Err(StorageError::new(ErrorKind::NotFound, "open checkpoint", place.address())
-                .with_detail("the register has it, but its _metadata is gone"));
+            let error = StorageError::new(ErrorKind::NotFound, "open checkpoint", place.address())
+                .with_detail("the register has it, but its _metadata is gone");
+            return Err(self.0.tenure.or_fenced(error).await);
         }
         let roots = view.head.roots.iter().map(|root| root.address.as_str().into()).collect();
-        let location = Arc::new(DirectoryLocation::new(place, self.0.stores(), roots));
-        Ok(Arc::new(RetainedLocation { one, location }))
+        let location = Arc::new(DirectoryLocation::new(place, self.0.stores(), Roots::Known(roots)));
+        Ok(Arc::new(RetainedLocation { directory: Arc::clone(&self.0), one, location }))
     }
 
     async fn adopt(
@@ -193,7 +199,9 @@ impl CoordinatorStorage for DirectoryCoordinator {
             }
         }
         // What tasks still hold of it is let go first, and what they bring later is refused.
-        self.0.locations.discard(checkpoint, location);
+        self.0.locations.refuse(checkpoint, location, || {
+            WritableLocation::new(checkpoint, place.clone(), None, Arc::clone(self.0.entropy()), 0)
+        });
         // What is shared goes last: its metadata may have been published before the register refused it, and must not
         // survive what it refers to.
         disposal::dispose(&place, &BTreeSet::new()).await?;
@@ -212,8 +220,8 @@ impl CoordinatorStorage for DirectoryCoordinator {
             Some(claimed) => {
                 // Later checkpoints may go on with files that were exclusive where they come from.
                 let place = self.0.place_of(claimed)?;
-                let needed = Live::of_retained(&self.0, &view).await?.at(&place.address());
-                disposal::dispose(&place, &needed).await?;
+                let (_, live) = Live::of_retained(&self.0).await?;
+                disposal::dispose(&place, &live.at(&place.address())).await?;
             }
         }
         for file in shared {

@@ -2,7 +2,7 @@
 //! not ours.
 
 use crate::layout;
-use crate::place::Place;
+use crate::place::{Place, has_metadata};
 use std::collections::BTreeSet;
 use stillframe_model::Name;
 use stillframe_storage::{BlobEntry, ErrorKind, StorageError};
@@ -13,52 +13,88 @@ const ROUNDS: usize = 3;
 /// How many foreign names an error shows.
 const SHOWN: usize = 5;
 
+/// What of a directory did not go.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// What it held when it was looked at last. Nothing, if the directory itself is what cannot be removed.
+    pub(crate) entries: Vec<BlobEntry>,
+    /// Why the directory could not be removed.
+    pub(crate) error: StorageError,
+}
+
 /// Removes what is ours of a checkpoint's directory, but for the files that others still need.
 pub(crate) async fn dispose(place: &Place, needed: &BTreeSet<Name>) -> Result<(), StorageError> {
-    let is_empty = place.list().await?.is_empty();
-    if !is_empty {
+    // An earlier call may have been interrupted between the two, so the second is done even when the metadata was gone already.
+    if !place.list().await?.is_empty() {
         place.blobs.delete(&place.metadata()).await?;
     }
-    // A medium may make the removal of a state file durable before that of the metadata. After a power
-    // failure between the two the checkpoint would look complete and not be. An earlier call may have been
-    // interrupted right here, so this is done even when the metadata was gone already.
+    settle(place).await?;
+    match clear(place, needed).await? {
+        None => Ok(()),
+        Some(Rest { entries, .. })
+            if !entries.is_empty() && entries.iter().all(|entry| is_in(needed, entry)) =>
+        {
+            Ok(())
+        }
+        Some(Rest { entries, error }) => Err(name_what_is_foreign(place, &entries, error)),
+    }
+}
+
+/// Makes the removal of the metadata durable before any state goes.
+///
+/// A medium may make the removal of a state file durable first. After a power failure between the two the checkpoint would look
+/// complete and not be. Where somebody else was faster, the whole directory is gone.
+pub(crate) async fn settle(place: &Place) -> Result<(), StorageError> {
     match place.blobs.settle(&place.directory).await {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    if is_empty {
-        return place.blobs.delete_directory(&place.directory).await;
-    }
+}
+
+/// Removes what is ours and not needed of a directory whose metadata is gone, and the directory. `None` if that is gone, by
+/// whomever.
+pub(crate) async fn clear(place: &Place, needed: &BTreeSet<Name>) -> Result<Option<Rest>, StorageError> {
+    let mut entries = place.list().await?;
     let mut round = 1;
     loop {
-        let Err(error) = remove_state_and_directory(place, needed).await else { return Ok(()) };
-        let rest = place.list().await?;
-        if rest.iter().all(|entry| is_in(needed, entry)) {
-            return Ok(());
+        // Whoever has not heard that the checkpoint goes may still publish it.
+        if has_metadata(&entries) && !needed.contains(&layout::metadata()) {
+            place.blobs.delete(&place.metadata()).await?;
+            settle(place).await?;
         }
-        if round == ROUNDS || !rest.iter().any(|entry| is_ours(entry) && !is_in(needed, entry)) {
-            return Err(name_what_is_foreign(place, &rest, error));
+        entries.retain(|entry| is_due(needed, entry));
+        let Err(error) = remove_state_and_directory(place, entries).await else { return Ok(None) };
+        entries = place.list().await?;
+        // An empty one may have been filled and emptied meanwhile. If it was not, the next round fails as well.
+        let is_hopeless = !entries.is_empty() && !entries.iter().any(|entry| is_due(needed, entry));
+        if round == ROUNDS || is_hopeless {
+            return Ok(Some(Rest { entries, error }));
         }
         round += 1;
     }
 }
 
-fn is_ours(entry: &BlobEntry) -> bool {
-    !entry.is_directory && (entry.name == layout::DISPOSED || layout::parse_state(&entry.name).is_some())
+/// Whether it has a name that we give.
+pub(crate) fn is_ours(entry: &BlobEntry) -> bool {
+    let is_sign = entry.name == layout::METADATA || entry.name == layout::DISPOSED;
+    !entry.is_directory && (is_sign || layout::parse_state(&entry.name).is_some())
 }
 
 fn is_in(needed: &BTreeSet<Name>, entry: &BlobEntry) -> bool {
     Name::new(entry.name.as_str()).is_ok_and(|name| needed.contains(&name))
 }
 
-async fn remove_state_and_directory(place: &Place, needed: &BTreeSet<Name>) -> Result<(), StorageError> {
-    let mut entries = place.list().await?;
-    entries.retain(|entry| is_ours(entry) && !is_in(needed, entry));
+/// Whether something can go.
+fn is_due(needed: &BTreeSet<Name>, entry: &BlobEntry) -> bool {
+    is_ours(entry) && !is_in(needed, entry)
+}
+
+async fn remove_state_and_directory(place: &Place, mut due: Vec<BlobEntry>) -> Result<(), StorageError> {
     // As long as the mark is there, whoever finds the rest knows that it can go.
-    entries.sort_by_key(|entry| entry.name == layout::DISPOSED);
-    for entry in &entries {
+    due.sort_by_key(|entry| entry.name == layout::DISPOSED);
+    for entry in &due {
         if entry.name == layout::DISPOSED {
-            place.blobs.settle(&place.directory).await?;
+            settle(place).await?;
         }
         if let Ok(name) = Name::new(entry.name.as_str()) {
             place.blobs.delete(&place.join(name)).await?;

@@ -40,6 +40,7 @@ mod reader;
 mod reference;
 pub mod register;
 mod retained;
+mod roots;
 mod savepoint;
 mod seam;
 mod segment;

@@ -15,59 +15,86 @@ use stillframe_storage::{ErrorKind, StorageError};
 pub(crate) struct Live(BTreeMap<String, BTreeSet<Name>>);
 
 impl Live {
-    /// What the retained checkpoints need, and those that were given up lately.
+    /// What the retained checkpoints need, and those that were given up lately; with what the holder sees while that is so.
     ///
     /// # Errors
     /// If the metadata of a retained one cannot be read. Nothing may be called unneeded then.
-    pub(crate) async fn of(directory: &JobDirectory, view: &View) -> Result<Self, StorageError> {
-        Self::needed(directory, view, &view.giving_up).await
+    pub(crate) async fn of(directory: &JobDirectory) -> Result<(View, Self), StorageError> {
+        Self::needed(directory, |view| &view.giving_up).await
     }
 
     /// What the retained checkpoints need, and nobody else.
     ///
     /// # Errors
     /// As [`of`](Self::of).
-    pub(crate) async fn of_retained(directory: &JobDirectory, view: &View) -> Result<Self, StorageError> {
-        Self::needed(directory, view, &[]).await
+    pub(crate) async fn of_retained(directory: &JobDirectory) -> Result<(View, Self), StorageError> {
+        Self::needed(directory, |_| &[]).await
     }
 
     async fn needed(
         directory: &JobDirectory,
-        view: &View,
-        others: &[Retained],
-    ) -> Result<Self, StorageError> {
-        let mut live = Self::default();
-        for one in view.head.retained.iter().chain(others) {
-            let place = directory.place_of(one)?;
-            let address = place.address();
-            let bytes = match place.blobs.read(&place.metadata(), METADATA_LIMIT).await {
-                // Its removal has begun, so nobody needs it.
-                Err(error)
-                    if error.kind() == ErrorKind::NotFound && view.retained(one.checkpoint).is_none() =>
-                {
-                    continue;
+        others: impl Fn(&View) -> &[Retained],
+    ) -> Result<(View, Self), StorageError> {
+        let tenure = &directory.tenure;
+        let mut view = tenure.view().await?;
+        'views: loop {
+            let mut live = Self::default();
+            for one in view.head.retained.iter().chain(others(&view)) {
+                let error = match needed_by(directory, one).await {
+                    Ok(files) => {
+                        live.add(files);
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                if error.kind() == ErrorKind::NotFound {
+                    // It may have been dropped and removed since. What goes on with its files is in the newer entry only, so all
+                    // is read again.
+                    let newer = tenure.view().await?;
+                    if newer.head.sequence != view.head.sequence {
+                        view = newer;
+                        continue 'views;
+                    }
+                    // Its removal has begun, so nobody needs it.
+                    if view.retained(one.checkpoint).is_none() {
+                        continue;
+                    }
                 }
-                other => other?,
-            };
-            let bytes = verify(one, bytes, &address)?;
-            let content = metadata::decode(&bytes).map_err(|error| {
-                StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str())
-                    .with_detail("use another checkpoint, and look at the medium")
-                    .with_source(error)
-            })?;
-            // A snapshot that was taken over may lie where a sweep looks, which would not know its metadata otherwise.
-            live.0.entry(address.clone()).or_default().insert(layout::metadata());
-            for (directory, name) in files_of(directory, one.location.as_deref(), &address, &content) {
-                live.0.entry(directory).or_default().insert(name);
+                return Err(tenure.or_fenced(error).await);
             }
+            return Ok((view, live));
         }
-        Ok(live)
+    }
+
+    fn add(&mut self, files: BTreeSet<(String, Name)>) {
+        for (directory, name) in files {
+            self.0.entry(directory).or_default().insert(name);
+        }
     }
 
     /// The names that are needed in the directory at this address.
     pub(crate) fn at(&self, address: &str) -> BTreeSet<Name> {
         self.0.get(address).cloned().unwrap_or_default()
     }
+}
+
+/// The files of a checkpoint of the register, its metadata among them: a snapshot that was taken over may lie where a sweep
+/// looks, which would not know it otherwise.
+async fn needed_by(
+    directory: &JobDirectory,
+    one: &Retained,
+) -> Result<BTreeSet<(String, Name)>, StorageError> {
+    let place = directory.place_of(one)?;
+    let address = place.address();
+    let bytes = verify(one, place.blobs.read(&place.metadata(), METADATA_LIMIT).await?, &address)?;
+    let content = metadata::decode(&bytes).map_err(|error| {
+        StorageError::new(ErrorKind::Corrupt, "read metadata of", address.as_str())
+            .with_detail("use another checkpoint, and look at the medium")
+            .with_source(error)
+    })?;
+    let mut files = files_of(directory, one.location.as_deref(), &address, &content);
+    files.insert((address, layout::metadata()));
+    Ok(files)
 }
 
 /// The files to which the metadata of a checkpoint at this address refers, each with the address of its directory, but for

@@ -59,6 +59,20 @@ impl WritableLocations {
         }
     }
 
+    /// The same of a checkpoint that was never completed. A task that has yet to begin writing it is refused as well: what it
+    /// brought would be nobody's.
+    pub(crate) fn refuse(
+        &self,
+        checkpoint: CheckpointId,
+        reference: &LocationReference,
+        begin: impl FnOnce() -> WritableLocation,
+    ) {
+        let mut locations = self.lock();
+        let key = (checkpoint, reference.clone());
+        locations.used.entry(key).or_insert_with(|| Arc::new(begin())).discard();
+        locations.forget_oldest_failures();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Locations> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,22 +99,28 @@ impl Locations {
         self.used.retain(|(checkpoint, _), location| {
             *checkpoint >= newest || Arc::strong_count(location) > 1 || !location.is_durable()
         });
-        let (mut failed, mut open) = (Vec::new(), Vec::new());
-        for (key, location) in &self.used {
+        let mut open = Vec::new();
+        for location in self.used.values() {
             if location.has_failed() {
                 location.give_up();
-                failed.push(key.clone());
             } else {
                 open.push(Arc::clone(location));
             }
         }
+        self.forget_oldest_failures();
+        // The oldest ones come first, and the new one counts.
+        open.truncate((open.len() + 1).saturating_sub(OPEN));
+        open
+    }
+
+    /// Keeps what is remembered in bounds, also where no task ever writes.
+    fn forget_oldest_failures(&mut self) {
+        let failed = self.used.iter().filter(|(_, location)| location.has_failed());
+        let failed = failed.map(|(key, _)| key.clone()).collect::<Vec<_>>();
         for key in failed.iter().take(failed.len().saturating_sub(FAILED)) {
             self.used.remove(key);
             self.forgotten = self.forgotten.max(Some(key.0));
         }
-        // The oldest ones come first, and the new one counts.
-        open.truncate((open.len() + 1).saturating_sub(OPEN));
-        open
     }
 }
 
@@ -114,21 +134,34 @@ mod tests {
 
     #[test]
     fn failures_are_remembered_in_bounded_memory() {
-        let (medium, locations) = (Medium::default(), WritableLocations::default());
-        let (entropy, default) = (Arc::new(medium.clone()), LocationReference::Default);
-        let place = Place { blobs: medium.at("/c").unwrap(), directory: BlobPath::root() };
-        for number in 1..=1000 {
-            let checkpoint = CheckpointId::new(number);
-            let begin =
-                || Ok(WritableLocation::new(checkpoint, place.clone(), None, Arc::clone(&entropy) as _, 0));
-            locations.get_or_begin(checkpoint, &default, begin).unwrap();
-            locations.discard(checkpoint, &default);
+        for has_tasks in [true, false] {
+            let (medium, locations) = (Medium::default(), WritableLocations::default());
+            let (entropy, default) = (Arc::new(medium.clone()), LocationReference::Default);
+            let place = Place { blobs: medium.at("/c").unwrap(), directory: BlobPath::root() };
+            for number in 1..=1000 {
+                let checkpoint = CheckpointId::new(number);
+                let begin =
+                    || WritableLocation::new(checkpoint, place.clone(), None, Arc::clone(&entropy) as _, 0);
+                if has_tasks {
+                    locations.get_or_begin(checkpoint, &default, || Ok(begin())).unwrap();
+                    locations.discard(checkpoint, &default);
+                } else {
+                    locations.refuse(checkpoint, &default, begin);
+                }
+            }
+            assert_eq!(locations.lock().used.len(), FAILED + usize::from(has_tasks));
+            for number in 1..=1000 {
+                let found = locations.get(CheckpointId::new(number), &default);
+                assert!(found.is_err() || found.unwrap().unwrap().has_failed(), "{number}");
+            }
+            assert!(locations.get(CheckpointId::new(1001), &default).unwrap().is_none());
         }
-        assert_eq!(locations.lock().used.len(), FAILED + 1);
-        for number in 1..=1000 {
-            let found = locations.get(CheckpointId::new(number), &default);
-            assert!(found.is_err() || found.unwrap().unwrap().has_failed(), "{number}");
-        }
-        assert!(locations.get(CheckpointId::new(1001), &default).unwrap().is_none());
+    }
+
+    #[test]
+    fn of_a_completed_checkpoint_that_goes_nothing_has_to_be_remembered() {
+        let locations = WritableLocations::default();
+        locations.discard(CheckpointId::new(7), &LocationReference::Default);
+        assert!(locations.lock().used.is_empty());
     }
 }

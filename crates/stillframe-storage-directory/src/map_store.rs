@@ -1,6 +1,10 @@
 //! A blob store in a map, so that this crate's tests need no medium. What is in the map is durable: an object
-//! that is being written shows there what was synced of it. Every operation can be made to fail, or to hang.
+//! that is being written shows there what was synced of it. Every operation can be made to fail, or to hang, and somebody
+//! else can be made to do something right before it.
 
+mod others;
+
+use self::others::Others;
 use crate::{BlobStores, DirectoryStorage, Entropy};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +23,7 @@ pub(crate) struct Medium {
     objects: Arc<Mutex<BTreeMap<String, Option<Bytes>>>>,
     settled: Arc<Mutex<Vec<String>>>,
     script: Arc<Mutex<Script>>,
+    others: Others,
     /// How many unique numbers were drawn.
     drawn: Arc<AtomicU64>,
     /// Held by every writer that is neither finished nor dropped.
@@ -36,6 +41,8 @@ struct Script {
     is_out: bool,
     /// The operation that never returns.
     hanging: Option<usize>,
+    /// The operation that always fails, and how the address ends on which it does.
+    broken: Option<(&'static str, String)>,
     /// Whether every operation lets others go first.
     yields: bool,
     /// Whether an object appears only when it is finished.
@@ -57,6 +64,10 @@ impl Medium {
 
     pub(crate) fn files(&self) -> Vec<String> {
         self.lock().iter().filter(|(_, bytes)| bytes.is_some()).map(|(address, _)| address.clone()).collect()
+    }
+
+    pub(crate) fn has_directory(&self, address: &str) -> bool {
+        self.lock().get(address) == Some(&None)
     }
 
     /// The directories that were settled since the last call, in order.
@@ -107,6 +118,21 @@ impl Medium {
         script.hanging = Some(script.operations.len() + number);
     }
 
+    /// Lets somebody else do this right before every operation of this name on an object whose address ends like this.
+    pub(crate) fn before(
+        &self,
+        operation: &'static str,
+        end: &str,
+        deed: impl FnMut(&Self) + Send + 'static,
+    ) {
+        self.others.add(operation, end, Box::new(deed));
+    }
+
+    /// Makes every operation of this name fail from now on, on an object whose address ends like this.
+    pub(crate) fn break_at(&self, operation: &'static str, end: &str) {
+        self.script().broken = Some((operation, end.to_owned()));
+    }
+
     /// How many operations there were.
     pub(crate) fn operations(&self) -> usize {
         self.script().operations.len()
@@ -124,11 +150,17 @@ impl Medium {
     }
 
     async fn operate(&self, operation: &'static str, address: &str) -> Result<(), StorageError> {
+        self.others.act(self, operation, address);
         let (fails, hangs, yields) = {
             let mut script = self.script();
             let number = Some(script.operations.len());
             script.operations.push(operation);
-            (script.is_out || script.failing == number, script.hanging == number, script.yields)
+            let is_broken = script
+                .broken
+                .as_ref()
+                .is_some_and(|(broken, end)| *broken == operation && address.ends_with(end));
+            let fails = script.is_out || is_broken || script.failing == number;
+            (fails, script.hanging == number, script.yields)
         };
         if yields {
             yield_once().await;
@@ -237,6 +269,9 @@ impl BlobStore for MapStore {
     async fn settle(&self, directory: &BlobPath) -> Result<(), StorageError> {
         let address = self.locate(directory);
         self.medium.operate("settle", &address).await?;
+        if self.medium.lock().get(&address) != Some(&None) {
+            return Err(StorageError::new(ErrorKind::NotFound, "settle", address));
+        }
         self.medium.settled.lock().unwrap_or_else(PoisonError::into_inner).push(address);
         Ok(())
     }
@@ -280,6 +315,7 @@ impl BlobStore for MapStore {
     }
 
     async fn delete_directory(&self, path: &BlobPath) -> Result<(), StorageError> {
+        self.medium.operate("delete_directory", &self.locate(path)).await?;
         if !self.list(path).await?.is_empty() {
             return Err(
                 StorageError::new(ErrorKind::Other, "delete", self.locate(path)).with_detail("not empty")

@@ -5,9 +5,10 @@ use crate::layout;
 use crate::place::{Place, has_metadata};
 use crate::register::Retained;
 use crate::register::store::RegisterStore;
+use crate::roots::Roots;
 use crate::seam::BlobStores;
 use std::sync::Arc;
-use stillframe_model::{Pointer, Redacted};
+use stillframe_model::{CheckpointId, Pointer, Redacted};
 use stillframe_storage::{BlobPath, CompletedLocation, ErrorKind, StorageError};
 
 /// The place that a pointer names, whatever is there.
@@ -28,7 +29,7 @@ pub(crate) async fn resolve(
     let place = place(&**stores, pointer)?;
     let entries = place.list().await?;
     if has_metadata(&entries) {
-        let roots = roots_of(&**stores, &place.address()).await.unwrap_or_default();
+        let roots = roots_of(&**stores, &place.address()).await;
         return Ok(Arc::new(DirectoryLocation::new(place, Arc::clone(stores), roots)));
     }
     // The text may be relative, which helps nobody who does not know where it was given; the address is not.
@@ -62,17 +63,30 @@ fn directory_of(text: &str) -> &str {
 /// The directories of others that a checkpoint may refer to, as the register says that lies beside it and retains it. Without
 /// them nobody but its own job could restore a checkpoint that goes on with a claimed snapshot, and that job may have ended.
 ///
-/// `None` for a savepoint, for a checkpoint that was moved, and where the register cannot be read, for whatever reason: then
-/// it may refer to nothing elsewhere. Its metadata alone is no reason to read anything outside its directory.
-async fn roots_of(stores: &dyn BlobStores, address: &str) -> Option<Arc<[Arc<str>]>> {
+/// None for a savepoint and for a checkpoint that was moved. Its metadata alone is no reason to read anything outside its
+/// directory.
+async fn roots_of(stores: &dyn BlobStores, address: &str) -> Roots {
+    let none = Roots::Known(Arc::from([]));
+    let Some((register, checkpoint)) = register_beside(stores, address) else { return none };
+    let entry = match register.newest().await {
+        Ok(Some(entry)) if entry.job == register.job => entry,
+        Ok(_) => return none,
+        Err(error) => return Roots::Unread(Arc::new(error)),
+    };
+    let is_it = |one: &Retained| one.checkpoint == checkpoint && one.location.is_none();
+    if !entry.retained.iter().any(is_it) {
+        return Roots::NotRetained;
+    }
+    Roots::Known(entry.roots.iter().map(|root| root.address.as_str().into()).collect())
+}
+
+/// Where the register would be of the job whose checkpoint lies at this address, and which one that is.
+fn register_beside(stores: &dyn BlobStores, address: &str) -> Option<(RegisterStore, CheckpointId)> {
     let (above, checkpoint) = address.rsplit_once('/')?;
     let (directory, job) = above.rsplit_once('/')?;
     let (job, checkpoint) = (job.parse().ok()?, layout::parse_checkpoint(checkpoint)?);
     let blobs = stores.at(if directory.is_empty() { "/" } else { directory }).ok()?;
-    let entry = RegisterStore { job, blobs }.newest().await.ok()??;
-    let is_it = |one: &Retained| one.checkpoint == checkpoint && one.location.is_none();
-    let is_retained = entry.job == job && entry.retained.iter().any(is_it);
-    is_retained.then(|| entry.roots.iter().map(|root| root.address.as_str().into()).collect())
+    Some((RegisterStore { job, blobs }, checkpoint))
 }
 
 /// Whether an empty directory exists, which a blob store by itself cannot tell from none. Only chooses

@@ -1,6 +1,7 @@
 //! What earlier runs left behind: each object is judged by its name and by what the retained checkpoints need.
 
 use crate::completed::METADATA_LIMIT;
+use crate::disposal::{self, Rest};
 use crate::layout;
 use crate::live::{Live, files_of, verify};
 use crate::place::Place;
@@ -15,8 +16,7 @@ use stillframe_storage::{BlobEntry, BlobPath, StorageError, Sweep, SweepMode, Sw
 
 /// Judges everything below the job's directory, and removes the orphans if that is the mode.
 pub(crate) async fn sweep(directory: &JobDirectory, mode: SweepMode) -> Result<Sweep, StorageError> {
-    let view = directory.tenure.view().await?;
-    let live = Live::of(directory, &view).await?;
+    let (view, live) = Live::of(directory).await?;
     let mut sweeper = Sweeper { directory, view, live, mode, sweep: Sweep::default() };
     let job = layout::job(directory.job);
     let mut entries = directory.blobs.list(&job).await?;
@@ -52,10 +52,11 @@ impl Sweeper<'_> {
             if !place.list().await?.is_empty() {
                 self.contents(&place, Some(&one)).await?;
             } else if self.mode == SweepMode::Remove {
-                place.blobs.delete_directory(&place.directory).await?;
+                self.clear(&place, &self.live.at(&place.address())).await?;
             }
-            // As long as others need something there, the register has to say where that is.
-            if self.mode == SweepMode::Remove && self.live.at(&place.address()).is_empty() {
+            // As long as others need something there or put it there, the register has to say where that is.
+            let is_needed = !self.live.at(&place.address()).is_empty() || self.is_written(&place);
+            if self.mode == SweepMode::Remove && !is_needed {
                 self.directory.tenure.removed(one.checkpoint).await?;
             }
         }
@@ -66,15 +67,16 @@ impl Sweeper<'_> {
     async fn top(&mut self, job: &BlobPath, entry: &BlobEntry) -> Result<(), StorageError> {
         let path = Name::new(entry.name.as_str()).ok().map(|name| job.join(name));
         match path.filter(|_| entry.is_directory) {
-            Some(path) if path == layout::register(self.directory.job) => self.register().await,
-            Some(path) if path == layout::shared(self.directory.job) => self.shared(path).await,
-            Some(path) if path == layout::task_owned(self.directory.job) => self.task_owned(path).await,
+            Some(path) if path == layout::register(self.directory.job) => self.register().await?,
+            Some(path) if path == layout::shared(self.directory.job) => self.shared(path).await?,
+            Some(path) if path == layout::task_owned(self.directory.job) => self.task_owned(path).await?,
             Some(path) => match layout::parse_checkpoint(&entry.name) {
-                Some(checkpoint) => self.checkpoint(checkpoint, path).await,
-                None => self.foreign(job, entry),
+                Some(checkpoint) => self.checkpoint(checkpoint, path).await?,
+                None => self.foreign(&self.directory.blobs.locate(job), entry),
             },
-            None => self.foreign(job, entry),
+            None => self.foreign(&self.directory.blobs.locate(job), entry),
         }
+        Ok(())
     }
 
     async fn register(&mut self) -> Result<(), StorageError> {
@@ -85,7 +87,7 @@ impl Sweeper<'_> {
             let is_ours =
                 path.is_some_and(|path| path == layout::markers(job) || path == layout::entries(job));
             if !(is_ours && entry.is_directory) {
-                self.foreign(&register, &entry)?;
+                self.foreign(&self.directory.blobs.locate(&register), &entry);
             }
         }
         for entry in self.list(&layout::markers(job)).await? {
@@ -174,7 +176,7 @@ impl Sweeper<'_> {
             self.judge(place, entry, verdict).await?;
         }
         if self.mode == SweepMode::Remove {
-            place.blobs.settle(&place.directory).await?;
+            disposal::settle(place).await?;
         }
         for (address, name) in alone {
             let blobs = self.directory.store_at(&address)?;
@@ -187,13 +189,35 @@ impl Sweeper<'_> {
             stays |= !verdict.is_orphan();
             self.judge(place, entry, verdict).await?;
         }
-        if !stays {
-            if self.mode == SweepMode::Remove {
-                place.blobs.delete_directory(&place.directory).await?;
-            }
+        if !stays && (self.mode == SweepMode::DryRun || self.clear(place, &needed).await?) {
             self.sweep.found.push(Swept { object: place.address(), verdict: Verdict::Unreferenced });
         }
         Ok(())
+    }
+
+    /// Whether others put more into a directory than could be followed.
+    fn is_written(&self, place: &Place) -> bool {
+        let address = place.address();
+        let is_it = |swept: &Swept| swept.object == address && swept.verdict == Verdict::InProgress;
+        self.sweep.found.iter().any(is_it)
+    }
+
+    /// Removes a directory from which everything went that was there when it was looked at. `false`, and the reason is in the
+    /// account, if others put more into it than can be followed: the next sweep goes on with that.
+    async fn clear(&mut self, place: &Place, needed: &BTreeSet<Name>) -> Result<bool, StorageError> {
+        let Some(Rest { entries, error }) = disposal::clear(place, needed).await? else { return Ok(true) };
+        if entries.is_empty() {
+            return Err(error);
+        }
+        let (foreign, written): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| !disposal::is_ours(entry));
+        for entry in foreign {
+            self.foreign(&place.address(), entry);
+        }
+        if !written.is_empty() {
+            self.sweep.found.push(Swept { object: place.address(), verdict: Verdict::InProgress });
+        }
+        Ok(false)
     }
 
     /// What a claimed snapshot that goes refers to outside of its directory, and nobody else does. No sweep goes through the
@@ -221,10 +245,10 @@ impl Sweeper<'_> {
         Place { blobs: Arc::clone(&self.directory.blobs), directory }
     }
 
-    fn foreign(&mut self, parent: &BlobPath, entry: &BlobEntry) -> Result<(), StorageError> {
-        let object = format!("{}/{}", self.directory.blobs.locate(parent), entry.name);
+    /// Something in the directory at this address that is none of ours.
+    fn foreign(&mut self, parent: &str, entry: &BlobEntry) {
+        let object = format!("{parent}/{}", entry.name);
         self.sweep.found.push(Swept { object, verdict: Verdict::Foreign });
-        Ok(())
     }
 
     async fn judge(

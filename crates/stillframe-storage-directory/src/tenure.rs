@@ -132,6 +132,19 @@ impl Tenure {
         }
     }
 
+    /// What to say of this error, about something on which this coordinator counts: that another one holds the job by now, if
+    /// so. Its successor removes what it replaces, and nothing is lost then.
+    pub(crate) async fn or_fenced(&self, error: StorageError) -> StorageError {
+        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::OutcomeUnknown) {
+            return error;
+        }
+        let mut state = self.state.lock().await;
+        match self.confirm(&mut state).await {
+            Err(fenced) if fenced.kind() == ErrorKind::Fenced => fenced.with_source(error),
+            _ => error,
+        }
+    }
+
     /// Without an entry every checkpoint would look like an orphan. None is begun before there is one.
     async fn refuse_without_entries(&self) -> Result<(), StorageError> {
         let RegisterStore { job, blobs } = &self.store;

@@ -1,6 +1,7 @@
 //! What this crate promises beyond the conformance cases: the layout, pointers, the register and foreign files.
 
 mod adoption;
+mod beside;
 mod register;
 
 use crate::map_store::Medium;

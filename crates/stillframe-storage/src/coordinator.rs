@@ -121,7 +121,8 @@ pub trait CoordinatorStorage: Debug + Send + Sync + 'static {
     /// A completed checkpoint of this job, to be read.
     ///
     /// # Errors
-    /// `NotFound` if it is not there.
+    /// `NotFound` if it is not there; `Fenced` if that is so because somebody else took the job over, who may have replaced it. What
+    /// is read through it fails in the same way.
     async fn open_checkpoint(
         &self,
         checkpoint: CheckpointId,

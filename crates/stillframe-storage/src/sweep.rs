@@ -54,7 +54,7 @@ pub enum Verdict {
     Retained,
     /// Kept: it belongs to the register.
     Register,
-    /// Kept: this run may be writing it.
+    /// Kept: this run may be writing it, or somebody who has not heard yet that this run holds the job.
     InProgress,
     /// Kept: tasks look after it themselves.
     TaskOwned,
@@ -79,7 +79,7 @@ impl fmt::Display for Verdict {
         f.write_str(match self {
             Self::Retained => "kept because a retained checkpoint needs it",
             Self::Register => "kept because it belongs to the register",
-            Self::InProgress => "kept because this run may be writing it",
+            Self::InProgress => "kept because somebody may be writing it",
             Self::TaskOwned => "kept because tasks look after it themselves",
             Self::Foreign => "kept because its name is none of ours",
             Self::Unreferenced => "an orphan, since no retained checkpoint refers to it",

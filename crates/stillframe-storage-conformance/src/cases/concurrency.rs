@@ -1,12 +1,15 @@
 //! Many at once: every trait here is used from several threads.
 
 use crate::Fresh;
-use crate::state::{JOB, LARGE, MEDIUM, pattern};
+use crate::state::{JOB, LARGE, MEDIUM, metadata, pattern};
+use crate::subject::Encode;
 use bytes::Bytes;
 use futures_executor::block_on;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::thread;
-use stillframe_model::CheckpointId;
-use stillframe_storage::{ErrorKind, StateScope};
+use stillframe_model::{CheckpointId, CheckpointKind, LocationReference, StateHandle};
+use stillframe_storage::{Claim, ErrorKind, StateScope, StorageAccess, StorageError, SweepMode};
 
 /// How many threads there are.
 const THREADS: u64 = 8;
@@ -144,4 +147,82 @@ pub async fn whatever_was_committed_survives_many_claims(fresh: Fresh<'_>) {
         let metadata = session.open(id).await.metadata().await;
         assert_eq!(metadata.expect("its metadata can be read"), metadata_of(id));
     }
+}
+
+/// What was written for each checkpoint.
+type Written = Mutex<BTreeMap<CheckpointId, Vec<(StateHandle, Bytes)>>>;
+
+/// Several coordinators take the job over from each other, and each restores, clears up and goes on while the others do. Whoever
+/// has lost is told that, and not that something is missing which a successor has replaced; and nobody is kept from his work by
+/// what another one removes or writes.
+pub async fn coordinators_that_sweep_at_once_are_fenced_at_most(fresh: Fresh<'_>) {
+    let subject = fresh();
+    let (storage, encode, written) = (subject.storage(), subject.encoding(), Written::default());
+    for _ in 0..4 {
+        let outcomes = at_once(|_| {
+            let access = block_on(storage.open(JOB)).expect("a storage opens");
+            block_on(run_beside_others(&*access, &encode, &written))
+        });
+        for error in outcomes.into_iter().filter_map(Result::err) {
+            let is_of_the_race = matches!(error.kind(), ErrorKind::Fenced | ErrorKind::OutcomeUnknown);
+            assert!(is_of_the_race, "{error:?}");
+        }
+    }
+    let session = subject.run(JOB).await;
+    session.coordinator.sweep(SweepMode::Remove).await.expect("a sweep succeeds");
+    let written = written.into_inner().expect("no thread panicked");
+    for id in &session.claimed.retained {
+        let found = session.open(*id).await;
+        found.metadata().await.expect("its metadata is there");
+        for (handle, state) in &written[id] {
+            assert!(found.read(handle).await.expect("its state is there") == *state, "of checkpoint {id}");
+        }
+    }
+    session.complete(&session.claimed.retained).await;
+}
+
+/// What a coordinator does from its beginning on, until it is fenced.
+async fn run_beside_others(
+    access: &dyn StorageAccess,
+    encode: &Encode,
+    written: &Written,
+) -> Result<(), StorageError> {
+    let coordinator = access.coordinator();
+    let Claim { mut retained, next: mut id, .. } = coordinator.claim().await?;
+    if let Some(newest) = retained.last() {
+        coordinator.open_checkpoint(*newest).await?.metadata().await?;
+    }
+    coordinator.sweep(SweepMode::Remove).await?;
+    for _ in 0..3 {
+        let location = coordinator.begin_checkpoint(id).await?;
+        // A task may lose its directory to the successor of its coordinator. What it is told then is its own affair.
+        let states = write_state(access, id, &location).await.unwrap_or_default();
+        let content = encode(&metadata(JOB, id, CheckpointKind::Checkpoint, &states));
+        written.lock().expect("no thread panicked").insert(id, states);
+        coordinator.commit(id, &location, content, &retained).await?;
+        for dropped in core::mem::replace(&mut retained, vec![id]) {
+            coordinator.remove(dropped, &[]).await?;
+        }
+        id = id.next();
+    }
+    let location = coordinator.begin_checkpoint(id).await?;
+    let _ = write_state(access, id, &location).await;
+    coordinator.discard(id, &location).await
+}
+
+/// Durable state in both scopes.
+async fn write_state(
+    access: &dyn StorageAccess,
+    id: CheckpointId,
+    location: &LocationReference,
+) -> Result<Vec<(StateHandle, Bytes)>, StorageError> {
+    let mut states = Vec::new();
+    for scope in [StateScope::Exclusive, StateScope::Shared] {
+        let state = pattern(MEDIUM, id.get());
+        let mut stream = access.worker().create(id, location, scope).await?;
+        stream.write(state.clone()).await?;
+        states.extend(stream.finish().await?.map(|handle| (handle, state)));
+    }
+    access.worker().sync(id, location).await?;
+    Ok(states)
 }

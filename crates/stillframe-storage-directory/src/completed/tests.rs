@@ -13,8 +13,9 @@ fn both(medium: &Medium, roots: &[&str]) -> [DirectoryLocation; 2] {
     let by_address =
         Place { blobs: medium.at(&format!("{JOB_ADDRESS}/chk-7")).unwrap(), directory: BlobPath::root() };
     let roots = roots.iter().map(|root| Arc::from(*root)).collect::<Arc<[_]>>();
-    [of_job, by_address]
-        .map(|place| DirectoryLocation::new(place, Arc::new(medium.clone()), Arc::clone(&roots)))
+    [of_job, by_address].map(|place| {
+        DirectoryLocation::new(place, Arc::new(medium.clone()), Roots::Known(Arc::clone(&roots)))
+    })
 }
 
 fn put(medium: &Medium, address: &str) {

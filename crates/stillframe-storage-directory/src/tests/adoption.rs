@@ -5,6 +5,7 @@ use crate::map_store::Medium;
 use crate::mark::mark;
 use bytes::Bytes;
 use futures_executor::block_on;
+use futures_util::FutureExt;
 use std::sync::Arc;
 use stillframe_model::{
     CheckpointId, CheckpointKind, CheckpointMetadata, Crc32c, FileHandle, JobId, Name, OperatorHandle,
@@ -180,4 +181,93 @@ fn what_lies_in_a_claimed_directory_and_is_none_of_ours_keeps_no_sweep_from_its_
     block_on(coordinator(&medium).sweep(SweepMode::Remove)).unwrap();
     assert!(medium.content(&notes).is_some());
     assert!(medium.content(&format!("{pointer}/_metadata")).is_none());
+}
+
+/// A checkpoint that goes on with a file of a claimed snapshot, by its pointer, with that file and its job's coordinator.
+fn goes_on_elsewhere(medium: &Medium) -> (Arc<dyn CoordinatorStorage>, CheckpointId, String, StateHandle) {
+    let handle = share(medium, THEIR_DIRECTORY, 5);
+    let (first, pointer) =
+        commit(&*coordinator_of(medium, THEIRS), THEIRS, std::slice::from_ref(&handle), &[]);
+    let ours = coordinator(medium);
+    let snapshot = find(medium, &pointer);
+    let handle = seen_from_outside(&*snapshot, &handle);
+    block_on(ours.adopt(snapshot, first, Ownership::Taken)).unwrap();
+    let (id, pointer) = commit(&*ours, JOB, std::slice::from_ref(&handle), &[first]);
+    (ours, id, pointer, handle)
+}
+
+#[test]
+fn of_a_checkpoint_that_its_job_dropped_is_said_that_it_is_not_retained() {
+    let medium = Medium::default();
+    let (ours, id, pointer, handle) = goes_on_elsewhere(&medium);
+    assert_eq!(block_on(find(&medium, &pointer).read(&handle)).unwrap(), "state");
+    commit(&*ours, JOB, &[], &[id]);
+    // What refers to nothing elsewhere can be read all the same.
+    let found = find(&medium, &pointer);
+    block_on(found.metadata()).unwrap();
+    let error = block_on(found.open(&handle)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("does not retain it"), "{error}");
+    let exported = medium.storage("/c").export(&Pointer::new(pointer), "/exported").now_or_never().unwrap();
+    let error = exported.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("export a newer one"), "{error}");
+}
+
+#[test]
+fn a_register_that_cannot_be_read_is_no_register_that_says_no() {
+    for (is_rotten, kind) in [(true, ErrorKind::Corrupt), (false, ErrorKind::Unavailable)] {
+        let medium = Medium::default();
+        let (_, _, pointer, handle) = goes_on_elsewhere(&medium);
+        let entries = medium.files().into_iter().filter(|name| name.starts_with(JOB_DIRECTORY));
+        let newest = entries.filter(|name| name.contains("/_ctl/r/")).max().unwrap();
+        if is_rotten {
+            medium.replace(&newest, "rotten");
+        } else {
+            medium.break_at("read", newest.strip_prefix(JOB_DIRECTORY).unwrap());
+        }
+        let found = find(&medium, &pointer);
+        block_on(found.metadata()).unwrap();
+        let error = block_on(found.open(&handle)).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        let cause = core::error::Error::source(&error).unwrap();
+        assert!(cause.to_string().contains(&newest), "{cause}");
+    }
+}
+
+/// A commit and a removal go on while the files of something else are looked through.
+#[test]
+fn what_is_dropped_while_others_are_looked_through_is_no_longer_asked_for() {
+    for is_sweep in [true, false] {
+        let medium = Medium::default();
+        let theirs = coordinator_of(&medium, THEIRS);
+        let [kept, gone] = [5, 6].map(|unique| share(&medium, THEIR_DIRECTORY, unique));
+        let (first, pointer) = commit(&*theirs, THEIRS, &[kept.clone(), gone], &[]);
+        let ours = coordinator(&medium);
+        let snapshot = find(&medium, &pointer);
+        let kept = seen_from_outside(&*snapshot, &kept);
+        block_on(ours.adopt(snapshot, first, Ownership::Taken)).unwrap();
+        let (second, second_pointer) = commit(&*ours, JOB, std::slice::from_ref(&kept), &[first]);
+        let mut is_first = true;
+        let other = Arc::clone(&ours);
+        let handle = kept.clone();
+        medium.before("read", &format!("chk-{second}/_metadata"), move |_| {
+            if core::mem::take(&mut is_first) {
+                let next = other.claim().now_or_never().unwrap().unwrap().next;
+                let location = other.begin_checkpoint(next).now_or_never().unwrap().unwrap();
+                let metadata = metadata_with(JOB, next, std::slice::from_ref(&handle));
+                other.commit(next, &location, metadata, &[second]).now_or_never().unwrap().unwrap();
+                other.remove(second, &[]).now_or_never().unwrap().unwrap();
+            }
+        });
+        if is_sweep {
+            block_on(ours.sweep(SweepMode::Remove)).unwrap();
+        } else {
+            block_on(ours.remove(first, &[])).unwrap();
+        }
+        assert!(medium.content(&format!("{second_pointer}/_metadata")).is_none());
+        let newest = block_on(ours.claim()).unwrap().retained;
+        let found = block_on(ours.open_checkpoint(newest[0])).unwrap();
+        assert_eq!(block_on(found.read(&kept)).unwrap(), "state");
+    }
 }

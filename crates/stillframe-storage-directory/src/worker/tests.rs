@@ -7,6 +7,7 @@ mod placement;
 use crate::completed::DirectoryLocation;
 use crate::map_store::Medium;
 use crate::place::Place;
+use crate::roots::Roots;
 use crate::{BlobStores, layout, reference};
 use bytes::Bytes;
 use futures_executor::block_on;
@@ -73,7 +74,7 @@ fn savepoint(medium: &Medium) -> LocationReference {
 
 fn completed(medium: &Medium, checkpoint: CheckpointId) -> DirectoryLocation {
     let place = Place { blobs: medium.at("/c").unwrap(), directory: layout::checkpoint(JOB, checkpoint) };
-    DirectoryLocation::new(place, Arc::new(medium.clone()), Arc::from([]))
+    DirectoryLocation::new(place, Arc::new(medium.clone()), Roots::Known(Arc::from([])))
 }
 
 async fn write(

@@ -27,14 +27,23 @@ impl Root {
     /// `StaleNetworkFileHandle` if the path leads elsewhere by now: what is written through the handle would
     /// not be found by the pointers that go out, which are paths.
     pub(super) fn handle(&self) -> io::Result<Arc<OwnedFd>> {
+        self.handle_beside(|| ())
+    }
+
+    /// The same, with what somebody else does between the two looks that it takes.
+    fn handle_beside(&self, others: impl FnOnce()) -> io::Result<Arc<OwnedFd>> {
         let mut known = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = &*known {
+            // The path first: what it leads to, or that it leads nowhere, means nothing unless the directory that is held is
+            // there after that.
+            let found = retry_on_intr(|| statat(CWD, &self.path, AtFlags::empty()));
+            others();
             let exists = match fstat(handle) {
                 Err(Errno::STALE) => None,
                 other => Some(other?).filter(|held| held.st_nlink > 0),
             };
             if let Some(held) = exists {
-                return match retry_on_intr(|| statat(CWD, &self.path, AtFlags::empty())) {
+                return match found {
                     Ok(found) if is_same(&held, &found) => Ok(Arc::clone(handle)),
                     Ok(_) | Err(Errno::NOENT) => Err(Errno::STALE.into()),
                     Err(error) => Err(error.into()),
@@ -79,6 +88,29 @@ mod tests {
         assert_eq!(root.handle().unwrap_err().kind(), io::ErrorKind::StaleNetworkFileHandle);
         fs::remove_dir(&here).unwrap();
         rustix::fs::renameat(CWD, &elsewhere, CWD, &here).unwrap();
+        root.handle().unwrap();
+    }
+
+    /// Several clear up at once, and each may find that another one was faster. Only a move would be worth a person's time.
+    #[test]
+    fn a_root_that_somebody_removes_meanwhile_is_gone_and_not_moved() {
+        let directory = tempfile::tempdir().unwrap();
+        let here = directory.path().join("c");
+        let root = Root::new(&here);
+        for is_made_again in [false, true] {
+            fs::create_dir(&here).unwrap();
+            root.handle().unwrap();
+            let handle = root.handle_beside(|| {
+                fs::remove_dir(&here).unwrap();
+                if is_made_again {
+                    fs::create_dir(&here).unwrap();
+                }
+            });
+            assert_eq!(
+                handle.err().map(|error| error.kind()),
+                (!is_made_again).then_some(io::ErrorKind::NotFound)
+            );
+        }
         root.handle().unwrap();
     }
 }

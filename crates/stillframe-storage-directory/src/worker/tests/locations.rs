@@ -247,3 +247,23 @@ fn a_discarded_checkpoint_holds_no_file() {
     assert!(error.to_string().contains("checkpoint 1 was discarded"), "{error}");
     block_on(process.sync(checkpoint)).unwrap_err();
 }
+
+/// A task hears late of the checkpoint, and later still that it was given up.
+#[test]
+fn a_task_that_begins_after_the_discard_is_refused_and_leaves_nothing() {
+    let process = Process::new();
+    let (checkpoint, coordinator) = (process.begin(7), process.access.coordinator());
+    block_on(coordinator.claim()).unwrap();
+    for _ in 0..2 {
+        block_on(coordinator.discard(checkpoint, &DEFAULT)).unwrap();
+    }
+    for scope in [StateScope::Shared, StateScope::Exclusive] {
+        let (worker, state) = (process.access.worker(), state(MIDDLE, 0));
+        let error = block_on(write(&*worker, checkpoint, &DEFAULT, scope, &state)).unwrap_err();
+        assert!(error.to_string().contains("checkpoint 7 was discarded"), "{error}");
+    }
+    assert_eq!(process.medium.files().iter().filter(|file| file.contains("shared")).count(), 0);
+    let next = process.begin(8);
+    block_on(write(&*process.access.worker(), next, &DEFAULT, StateScope::Shared, &state(MIDDLE, 0)))
+        .unwrap();
+}

@@ -105,7 +105,8 @@ fn a_place_of_its_own_holds_everything_of_its_snapshot() {
             assert!(handle.file().is_none_or(|file| file.directory == StateDirectory::Exclusive));
             block_on(worker.sync(ONE, &location)).unwrap();
             let place = Place { blobs: process.medium.at("/sp").unwrap(), directory: BlobPath::root() };
-            let found = DirectoryLocation::new(place, Arc::new(process.medium.clone()), Arc::from([]));
+            let found =
+                DirectoryLocation::new(place, Arc::new(process.medium.clone()), Roots::Known(Arc::from([])));
             assert_eq!(block_on(found.read(&handle)).unwrap(), state);
         }
     }
