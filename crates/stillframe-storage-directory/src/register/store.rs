@@ -65,11 +65,16 @@ impl RegisterStore {
 
     /// The newest entry that a listing shows, for whoever only wants to know and does not hold the job.
     pub(crate) async fn newest(&self) -> Result<Option<Entry>, StorageError> {
-        let listed = self.blobs.list(&layout::entries(self.job)).await?;
-        match listed.iter().filter_map(|entry| layout::parse_number(&entry.name)).max() {
-            Some(number) => self.read_entry(number).await,
-            None => Ok(None),
+        for _ in 0..ATTEMPTS {
+            let listed = self.blobs.list(&layout::entries(self.job)).await?;
+            let numbers = listed.iter().filter_map(|entry| layout::parse_number(&entry.name));
+            let Some(number) = numbers.max() else { return Ok(None) };
+            // Its holder may have gone on so far since that it was removed.
+            if let Some(entry) = self.read_entry(number).await? {
+                return Ok(Some(entry));
+            }
         }
+        Ok(None)
     }
 
     fn missing(&self, path: &BlobPath, last: u64) -> StorageError {

@@ -1,7 +1,9 @@
 //! Beside somebody else who writes or removes in the same place.
 
-use super::{JOB_DIRECTORY, ONE, complete, coordinator, metadata};
+use super::{JOB, JOB_DIRECTORY, ONE, complete, coordinator, metadata};
+use crate::BlobStores;
 use crate::map_store::Medium;
+use crate::register::store::RegisterStore;
 use core::error::Error;
 use futures_executor::block_on;
 use std::sync::Arc;
@@ -263,4 +265,25 @@ fn what_nobody_removed_is_missing() {
     medium.remove(&format!("{JOB_DIRECTORY}/chk-1/_metadata"));
     assert_eq!(block_on(first.open_checkpoint(ONE)).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(block_on(first.sweep(SweepMode::Remove)).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// Whoever only looks reads the newest entry that was listed, and the holder may be that much faster.
+#[test]
+fn an_entry_that_was_removed_since_it_was_listed_is_looked_for_again() {
+    let medium = Medium::default();
+    complete(&*coordinator(&medium), ONE, &[]);
+    let blobs = medium.at("/c").unwrap();
+    let newest = || block_on(RegisterStore { job: JOB, blobs: Arc::clone(&blobs) }.newest()).unwrap();
+    let expected = newest().expect("an entry");
+    let entry = |number: u64| format!("{JOB_DIRECTORY}/_ctl/r/{number:020}");
+    let (listed, next) = (entry(expected.sequence), entry(expected.sequence + 1));
+    let end = format!("/{:020}", expected.sequence);
+    medium.before("read", &end, move |medium| {
+        if let Some(bytes) = medium.content(&listed) {
+            medium.put(&next, b"");
+            medium.replace(&next, bytes);
+            medium.remove(&listed);
+        }
+    });
+    assert_eq!(newest(), Some(expected));
 }
