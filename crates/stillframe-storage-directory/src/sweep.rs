@@ -56,6 +56,7 @@ impl Sweeper<'_> {
             }
             // As long as others need something there, the register has to say where that is.
             if self.mode == SweepMode::Remove && self.live.at(&place.address()).is_empty() {
+                self.directory.settle_above(&place.address()).await?;
                 self.directory.tenure.removed(one.checkpoint).await?;
             }
         }
