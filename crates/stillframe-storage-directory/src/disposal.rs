@@ -33,10 +33,13 @@ pub(crate) async fn dispose(place: &Place, needed: &BTreeSet<Name>) -> Result<()
     loop {
         let Err(error) = remove_state_and_directory(place, needed).await else { return Ok(()) };
         let rest = place.list().await?;
-        if rest.iter().all(|entry| is_in(needed, entry)) {
+        // Where nothing is left it was the directory itself that could not be removed.
+        let is_empty = rest.is_empty();
+        if !is_empty && rest.iter().all(|entry| is_in(needed, entry)) {
             return Ok(());
         }
-        if round == ROUNDS || !rest.iter().any(|entry| is_ours(entry) && !is_in(needed, entry)) {
+        let is_worth_it = is_empty || rest.iter().any(|entry| is_ours(entry) && !is_in(needed, entry));
+        if round == ROUNDS || !is_worth_it {
             return Err(name_what_is_foreign(place, &rest, error));
         }
         round += 1;

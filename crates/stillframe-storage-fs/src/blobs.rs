@@ -3,7 +3,7 @@ mod writer;
 
 use self::reader::LocalReader;
 use self::writer::LocalWriter;
-use crate::directories::Directories;
+use crate::directories::{Directories, Doubts};
 use crate::disk::{Disk, Entry, RealDisk};
 use crate::entropy::SystemEntropy;
 use crate::error::failed;
@@ -31,6 +31,7 @@ pub struct LocalStores {
     entropy: Arc<dyn Entropy>,
     write_buffer_size: usize,
     durability: Durability,
+    doubts: Doubts,
 }
 
 impl LocalStores {
@@ -42,13 +43,19 @@ impl LocalStores {
             entropy: Arc::new(SystemEntropy),
             write_buffer_size: FileSystemDescriptor::DEFAULT_WRITE_BUFFER_SIZE as usize,
             durability: Durability::default(),
+            doubts: Doubts::of_this_machine(),
         }
     }
 
     /// On another disk.
     #[must_use]
     pub fn with_disk(self, disk: Arc<dyn Disk>) -> Self {
-        Self { disk, ..self }
+        Self { disk, doubts: Doubts::default(), ..self }
+    }
+
+    /// With what is known of that disk already.
+    pub(crate) fn with_doubts(self, doubts: Doubts) -> Self {
+        Self { doubts, ..self }
     }
 
     /// With temporary names of another origin. They must never repeat on one disk.
@@ -81,7 +88,7 @@ impl BlobStores for LocalStores {
         let root = crate::address::parse(address)?;
         let volume = Volume::new(self.disk.beneath(&root), self.durability);
         Ok(Arc::new(LocalBlobs {
-            directories: Directories::new(volume),
+            directories: Directories::with_doubts(volume, self.doubts.clone()),
             root,
             entropy: Arc::clone(&self.entropy),
             write_buffer_size: self.write_buffer_size,

@@ -3,28 +3,43 @@ use crate::volume::Volume;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use stillframe_storage::{ErrorKind, StorageError};
 
 /// Creates directories and makes their entries durable, and remembers what is known about that.
 #[derive(Debug)]
 pub(crate) struct Directories {
     volume: Volume,
-    known: Mutex<Known>,
+    /// Directories whose own entry, and those of all above, are durable. Nobody syncs them again.
+    anchored: Mutex<BTreeSet<PathBuf>>,
+    doubts: Doubts,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    /// Directories whose own entry, and those of all above, are durable. Nobody syncs them again.
-    anchored: BTreeSet<PathBuf>,
-    /// Directories an fsync of which failed. The kernel may have given up on their entries and call the next
-    /// fsync a success, so this process never again claims that anything in them is durable.
-    doubtful: BTreeSet<PathBuf>,
+/// Directories an fsync of which failed. The kernel may have given up on their entries and call the next fsync a success, so
+/// whoever shares this never again claims that anything in them is durable.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Doubts(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl Doubts {
+    /// Those that this process has of the disks of this machine. It outlives every storage: who tries again with another one
+    /// would believe the kernel.
+    pub(crate) fn of_this_machine() -> Self {
+        static DOUBTS: LazyLock<Doubts> = LazyLock::new(Doubts::default);
+        DOUBTS.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Directories {
     pub(crate) fn new(volume: Volume) -> Self {
-        Self { volume, known: Mutex::default() }
+        Self::with_doubts(volume, Doubts::default())
+    }
+
+    pub(crate) fn with_doubts(volume: Volume, doubts: Doubts) -> Self {
+        Self { volume, anchored: Mutex::default(), doubts }
     }
 
     pub(crate) fn volume(&self) -> &Volume {
@@ -70,9 +85,11 @@ impl Directories {
     /// Makes the entry of a directory durable that was created just now. One for which this fails is removed
     /// again, so that nothing is ever put into a directory that may not be there after a loss of power.
     fn sync_new(&self, parent: &Path, directory: &Path) -> Result<(), StorageError> {
+        let was_doubtful = self.doubts.lock().contains(parent);
         let Err(error) = self.sync(parent) else { return Ok(()) };
-        if self.volume.remove_dir(directory).is_ok() {
-            self.lock().doubtful.remove(parent);
+        // That settles the doubt which this began, and no other.
+        if self.volume.remove_dir(directory).is_ok() && !was_doubtful {
+            self.doubts.lock().remove(parent);
         }
         Err(error)
     }
@@ -80,7 +97,7 @@ impl Directories {
     /// Makes the entry of an existing directory durable, and those above it, once in the life of this value.
     fn anchor(&self, directory: &Path) -> Result<(), StorageError> {
         let Some(parent) = directory.parent() else { return Ok(()) };
-        if self.lock().anchored.contains(directory) {
+        if self.lock().contains(directory) {
             return Ok(());
         }
         self.anchor(parent)?;
@@ -97,29 +114,29 @@ impl Directories {
                         | io::ErrorKind::InvalidInput
                 ) =>
             {
-                self.lock().doubtful.remove(parent);
+                self.doubts.lock().remove(parent);
             }
             Err(error) => return Err(failed("sync directory", parent, error)),
         }
-        self.lock().anchored.insert(directory.to_owned());
+        self.lock().insert(directory.to_owned());
         Ok(())
     }
 
     fn try_sync(&self, directory: &Path) -> Result<io::Result<()>, StorageError> {
-        if self.lock().doubtful.contains(directory) {
+        if self.doubts.lock().contains(directory) {
             return Err(StorageError::new(ErrorKind::Unavailable, "sync directory", directory.display().to_string())
                 .with_detail("an earlier fsync of it failed, after which none can be trusted; look at the disk and restart"));
         }
         let result = self.volume.sync_dir(directory);
         // A directory that is not there has lost nothing, and may be created yet.
         if result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
-            self.lock().doubtful.insert(directory.to_owned());
+            self.doubts.lock().insert(directory.to_owned());
         }
         Ok(result)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.anchored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,7 +145,6 @@ mod tests {
     use super::*;
     use crate::disk::Disk;
     use crate::simulation::{Fault, FaultKind, SimDisk};
-    use std::sync::Arc;
     use stillframe_model::Durability;
 
     const DIRECTORY: &str = "/a/b";
@@ -147,6 +163,18 @@ mod tests {
         assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/"));
         assert!(directories.create(Path::new(DIRECTORY)).unwrap());
         assert!(disk.worst_case().list(Path::new(DIRECTORY)).is_ok());
+    }
+
+    #[test]
+    fn a_doubt_about_something_else_outlives_a_directory_that_is_not_made() {
+        let disk = SimDisk::new();
+        let directories = directories(&disk);
+        directories.create(Path::new(DIRECTORY)).unwrap();
+        disk.inject(Fault::once(FaultKind::Io, 1));
+        directories.sync(Path::new("/a")).unwrap_err();
+        directories.create(Path::new("/a/c")).unwrap_err();
+        let error = directories.sync(Path::new("/a")).unwrap_err();
+        assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/a"));
     }
 
     #[test]

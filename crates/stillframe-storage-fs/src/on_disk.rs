@@ -1,3 +1,4 @@
+use crate::directories::Doubts;
 use crate::disk::Disk;
 use crate::entropy::SystemEntropy;
 use crate::storage::FileSystemCheckpointStorage;
@@ -14,11 +15,12 @@ pub struct StorageOnDisk {
     storage: FileSystemCheckpointStorage,
     disk: Arc<dyn Disk>,
     entropy: Arc<dyn Entropy>,
+    doubts: Doubts,
 }
 
 impl StorageOnDisk {
     pub(crate) fn new(storage: FileSystemCheckpointStorage, disk: Arc<dyn Disk>) -> Self {
-        Self { storage, disk, entropy: Arc::new(SystemEntropy) }
+        Self { storage, disk, entropy: Arc::new(SystemEntropy), doubts: Doubts::default() }
     }
 
     /// The same with unique names of another origin. They must never repeat on one disk.
@@ -28,7 +30,7 @@ impl StorageOnDisk {
     }
 
     fn directory_storage(&self) -> DirectoryStorage {
-        self.storage.directory_storage(Arc::clone(&self.disk), Arc::clone(&self.entropy))
+        self.storage.directory_storage(Arc::clone(&self.disk), Arc::clone(&self.entropy), self.doubts.clone())
     }
 }
 

@@ -1,5 +1,6 @@
 use crate::address;
 use crate::blobs::LocalStores;
+use crate::directories::Doubts;
 use crate::disk::{Disk, RealDisk};
 use crate::entropy::SystemEntropy;
 use crate::on_disk::StorageOnDisk;
@@ -138,10 +139,12 @@ impl FileSystemCheckpointStorage {
         &self,
         disk: Arc<dyn Disk>,
         entropy: Arc<dyn Entropy>,
+        doubts: Doubts,
     ) -> DirectoryStorage {
         let write_buffer_size = self.write_buffer_size().max(self.min_file_size_threshold()) as usize;
         let stores = LocalStores::new()
             .with_disk(disk)
+            .with_doubts(doubts)
             .with_entropy(Arc::clone(&entropy))
             .with_write_buffer_size(write_buffer_size)
             .with_durability(self.durability());
@@ -154,7 +157,8 @@ impl FileSystemCheckpointStorage {
     }
 
     fn on_this_machine(&self) -> DirectoryStorage {
-        self.directory_storage(Arc::new(RealDisk::new()), Arc::new(SystemEntropy))
+        let disk = Arc::new(RealDisk::new());
+        self.directory_storage(disk, Arc::new(SystemEntropy), Doubts::of_this_machine())
     }
 }
 
