@@ -98,7 +98,7 @@ impl CompletedLocation for DirectoryLocation {
 }
 
 /// The directory above the one at this address, `None` for the outermost.
-fn parent(address: &str) -> Option<&str> {
+pub(crate) fn parent(address: &str) -> Option<&str> {
     match address.trim_end_matches('/').rsplit_once('/')? {
         ("", _) => Some("/"),
         // What ends like this has only its scheme left: `s3:/` of `s3://bucket`.

@@ -215,19 +215,28 @@ impl CoordinatorStorage for DirectoryCoordinator {
         let view = self.0.tenure.view().await?;
         refuse_retained(view.retained(checkpoint).is_some(), checkpoint)?;
         self.0.locations.discard(checkpoint, &LocationReference::Default);
-        match view.dropped(checkpoint).filter(|one| one.location.is_some()) {
-            None => disposal::dispose(&self.0.checkpoint(checkpoint), &BTreeSet::new()).await?,
-            Some(claimed) => {
-                // Later checkpoints may go on with files that were exclusive where they come from.
-                let place = self.0.place_of(claimed)?;
-                let (_, live) = Live::of_retained(&self.0).await?;
-                disposal::dispose(&place, &live.at(&place.address())).await?;
+        let claimed = view.dropped(checkpoint).filter(|one| one.location.is_some());
+        let is_gone = match claimed {
+            None => {
+                disposal::dispose(&self.0.checkpoint(checkpoint), &BTreeSet::new()).await?;
+                true
             }
-        }
+            Some(one) => self.remove_claimed(one).await?,
+        };
         for file in shared {
             self.remove_shared(file, |address| view.owns(address)).await?;
         }
-        self.0.tenure.removed(checkpoint).await
+        // With the last file that others needed of a claimed one, the rest of it goes.
+        for one in view.outlived(checkpoint) {
+            let is_touched = shared.iter().any(|file| lies_in(file, one));
+            if is_touched && self.remove_claimed(one).await? {
+                self.0.tenure.removed(one.checkpoint).await?;
+            }
+        }
+        match is_gone {
+            true => self.0.tenure.removed(checkpoint).await,
+            false => self.0.tenure.outlived(checkpoint).await,
+        }
     }
 
     async fn conclude(&self, status: JobStatus, dropped: &[CheckpointId]) -> Result<(), StorageError> {
@@ -250,6 +259,18 @@ impl DirectoryCoordinator {
         let job = self.0.blobs.locate(&layout::job(self.0.job));
         let name = address.strip_prefix(&job).and_then(|below| below.strip_prefix('/'));
         name.is_some_and(|name| layout::parse_checkpoint(name).is_some())
+    }
+
+    /// Removes what nobody needs of a snapshot that was taken over and given up, and says whether that is all of it.
+    async fn remove_claimed(&self, one: &Retained) -> Result<bool, StorageError> {
+        // Later checkpoints may go on with files that were exclusive where they come from.
+        let place = self.0.place_of(one)?;
+        let needed = Live::of_retained(&self.0).await?.1.at(&place.address());
+        disposal::dispose(&place, &needed).await?;
+        if needed.is_empty() {
+            self.0.settle_above(&place.address()).await?;
+        }
+        Ok(needed.is_empty())
     }
 
     /// Removes the shared files that were written for a checkpoint which nobody ever completed.
@@ -313,6 +334,11 @@ pub(crate) async fn publish(place: &Place, metadata: Bytes) -> Result<(), Storag
             )));
     }
     place.blobs.publish(&place.metadata(), metadata).await
+}
+
+/// Whether a file is one of those that a claimed snapshot had for itself.
+fn lies_in(file: &StateFile, claimed: &Retained) -> bool {
+    matches!(&file.directory, StateDirectory::Foreign(address) if claimed.location.as_deref() == Some(&**address))
 }
 
 fn refuse_retained(is_retained: bool, checkpoint: CheckpointId) -> Result<(), StorageError> {

@@ -70,6 +70,13 @@ impl Medium {
         self.lock().get(address) == Some(&None)
     }
 
+    /// All that is at this address and below, directories too.
+    pub(crate) fn all_at(&self, address: &str) -> Vec<String> {
+        let below = format!("{address}/");
+        let is_there = |found: &&String| *found == address || found.starts_with(&below);
+        self.lock().keys().filter(is_there).cloned().collect()
+    }
+
     /// The directories that were settled since the last call, in order.
     pub(crate) fn take_settled(&self) -> Vec<String> {
         core::mem::take(&mut *self.settled.lock().unwrap_or_else(PoisonError::into_inner))

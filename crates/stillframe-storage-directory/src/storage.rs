@@ -6,11 +6,12 @@ use crate::seam::{BlobStores, Entropy};
 use crate::stages::Stages;
 use crate::tenure::Tenure;
 use crate::worker::DirectoryWorker;
-use crate::{export, layout, pointer, reference, savepoint};
+use crate::{completed, export, layout, pointer, reference, savepoint};
 use std::sync::Arc;
 use stillframe_model::{CheckpointId, JobId, LocationReference, Pointer};
 use stillframe_storage::{
-    BlobStore, CompletedLocation, CoordinatorStorage, StorageAccess, StorageError, WorkerStorage,
+    BlobPath, BlobStore, CompletedLocation, CoordinatorStorage, ErrorKind, StorageAccess, StorageError,
+    WorkerStorage,
 };
 
 /// What a backend configures; its `open` and `resolve` are those of
@@ -142,6 +143,16 @@ impl JobDirectory {
         }
     }
 
+    /// Makes it durable that the directory at this address is gone. Until then the register has to name it: no sweep would find
+    /// again what comes back with a loss of power.
+    pub(crate) async fn settle_above(&self, address: &str) -> Result<(), StorageError> {
+        let Some(above) = completed::parent(address) else { return Ok(()) };
+        match self.store_at(above)?.settle(&BlobPath::root()).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn store_at(&self, address: &str) -> Result<Arc<dyn BlobStore>, StorageError> {
         self.storage.stores.at(address)
     }
@@ -165,7 +176,7 @@ impl JobDirectory {
 
 impl DirectoryStorage {
     fn place_at(&self, address: &str) -> Result<Place, StorageError> {
-        Ok(Place { blobs: self.stores.at(address)?, directory: stillframe_storage::BlobPath::root() })
+        Ok(Place { blobs: self.stores.at(address)?, directory: BlobPath::root() })
     }
 }
 

@@ -57,6 +57,7 @@ impl Sweeper<'_> {
             // As long as others need something there or put it there, the register has to say where that is.
             let is_needed = !self.live.at(&place.address()).is_empty() || self.is_written(&place);
             if self.mode == SweepMode::Remove && !is_needed {
+                self.directory.settle_above(&place.address()).await?;
                 self.directory.tenure.removed(one.checkpoint).await?;
             }
         }

@@ -284,6 +284,14 @@ impl Tenure {
         }
     }
 
+    /// Takes note that a dropped checkpoint was removed but for files that others need. The register goes on naming it, since
+    /// nothing else says where they are.
+    pub(crate) async fn outlived(&self, checkpoint: CheckpointId) -> Result<(), StorageError> {
+        let mut state = self.state.lock().await;
+        self.held(&mut state)?.giving_up.remove(&checkpoint);
+        Ok(())
+    }
+
     /// The newest entry, the ids that may be in use by this coordinator, and the numbers of entries that may go.
     pub(crate) async fn view(&self) -> Result<View, StorageError> {
         let mut state = self.state.lock().await;
@@ -347,6 +355,15 @@ impl View {
     pub(crate) fn dropped(&self, checkpoint: CheckpointId) -> Option<&Retained> {
         let dropped = self.giving_up.iter().chain(&self.head.dropped);
         dropped.into_iter().find(|one| one.checkpoint == checkpoint)
+    }
+
+    /// Claimed checkpoints of which there is still something because others needed it when they were removed, but for one of this
+    /// id.
+    pub(crate) fn outlived(&self, except: CheckpointId) -> impl Iterator<Item = &Retained> {
+        let is_going = |id| self.giving_up.iter().any(|going| going.checkpoint == id);
+        self.head.dropped.iter().filter(move |one| {
+            one.location.is_some() && one.checkpoint != except && !is_going(one.checkpoint)
+        })
     }
 
     /// Whether this job took over what is in the directory at this address.

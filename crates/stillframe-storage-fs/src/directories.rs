@@ -163,6 +163,18 @@ mod tests {
     }
 
     #[test]
+    fn a_doubt_about_something_else_outlives_a_directory_that_is_not_made() {
+        let disk = SimDisk::new();
+        let directories = directories(&disk);
+        directories.create(Path::new(DIRECTORY)).unwrap();
+        disk.inject(Fault::once(FaultKind::Io, 1));
+        directories.sync(Path::new("/a")).unwrap_err();
+        directories.create(Path::new("/a/c")).unwrap_err();
+        let error = directories.sync(Path::new("/a")).unwrap_err();
+        assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, "/a"));
+    }
+
+    #[test]
     fn nothing_is_put_below_an_entry_that_may_be_lost() {
         let disk = SimDisk::new();
         disk.create_dir(Path::new("/a")).unwrap();

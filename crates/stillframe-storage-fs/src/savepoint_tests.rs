@@ -1,6 +1,7 @@
 //! A savepoint is disposed of, or a snapshot exported, and the process is killed, power is lost, or an operation fails, at every
 //! point.
 
+use crate::disk::Disk;
 use crate::simulation::{Coverage, Failing, FaultKind, SimDisk, SimEntropy, SimOperation};
 use crate::{FileSystemCheckpointStorage, StorageOnDisk};
 use bytes::Bytes;
@@ -186,4 +187,26 @@ fn an_export_that_fails_leaves_nothing_behind() {
         }
     }
     assert!(failures > 20, "{failures}");
+}
+
+/// Whoever tries again after a failed fsync, with the same storage, does not take the kernel's second answer for the truth.
+#[test]
+fn a_disposal_that_is_tried_again_loses_no_state_of_what_may_come_back() {
+    let entropy = SimEntropy::new();
+    let (disk, savepoint) = prepared(&entropy, CheckpointKind::SAVEPOINT);
+    let twice = |disk: &SimDisk| {
+        let storage = storage(disk, &SimEntropy::new());
+        let first = block_on(storage.dispose_savepoint(&savepoint));
+        let again = first.is_err().then(|| block_on(storage.dispose_savepoint(&savepoint)));
+        (first, again)
+    };
+    for Failing { failed, disk, outcome } in disk.fail_everywhere(FaultKind::Io, false, twice) {
+        for (survived, image) in disk.after_power_loss(&Coverage::default()) {
+            is_whole(&image, &savepoint, &format!("{failed:?}, {outcome:?}, {survived}"));
+        }
+        let (first, again) = &outcome;
+        let is_reported = first.is_ok() || again.as_ref().is_some_and(Result::is_ok);
+        let is_there = disk.list(Path::new(savepoint.as_str())).is_ok();
+        assert!(!(is_reported && is_there), "{failed:?}: it is disposed of, and its directory is there");
+    }
 }

@@ -169,6 +169,41 @@ fn what_only_a_claimed_snapshot_shared_goes_with_it_also_in_a_later_run() {
     assert_eq!(block_on(ours.claim()).unwrap().retained, [own]);
 }
 
+/// State of its own that a later checkpoint goes on with outlives a claimed snapshot, in the snapshot's directory. When that is given
+/// up as well, there is nothing left of it, whether this process gets to remove it or another one.
+#[test]
+fn a_claimed_directory_goes_with_the_last_file_that_was_needed_of_it() {
+    for is_removed in [true, false] {
+        let medium = Medium::default();
+        let theirs = coordinator_of(&medium, THEIRS);
+        let name = crate::layout::state(9);
+        let address = format!("{THEIR_DIRECTORY}/chk-1/{name}");
+        let file = StateFile { directory: StateDirectory::Exclusive, name };
+        let handle = StateHandle::File(FileHandle { file, len: 5, crc: Crc32c::of(b"state") });
+        let (id, pointer) = commit(&*theirs, THEIRS, std::slice::from_ref(&handle), &[]);
+        medium.put(&address, b"state");
+
+        let ours = coordinator(&medium);
+        let snapshot = find(&medium, &pointer);
+        let handle = seen_from_outside(&*snapshot, &handle);
+        block_on(ours.adopt(snapshot, id, Ownership::Taken)).unwrap();
+        let (own, _) = commit(&*ours, JOB, std::slice::from_ref(&handle), &[id]);
+        block_on(ours.remove(id, &[])).unwrap();
+        assert_eq!(medium.all_at(&pointer), [&*pointer, &*address], "it is needed, and nothing else is");
+        commit(&*ours, JOB, &[], &[own]);
+        medium.take_settled();
+        if is_removed {
+            block_on(ours.remove(own, &[handle.file().unwrap().clone()])).unwrap();
+        } else {
+            drop(ours);
+            block_on(coordinator(&medium).sweep(SweepMode::Remove)).unwrap();
+        }
+        assert_eq!(medium.all_at(&pointer), [""; 0], "removed by its own process: {is_removed}");
+        let settled = medium.take_settled();
+        assert!(settled.iter().any(|settled| settled == THEIR_DIRECTORY), "it may come back: {settled:?}");
+    }
+}
+
 #[test]
 fn what_lies_in_a_claimed_directory_and_is_none_of_ours_keeps_no_sweep_from_its_work() {
     let medium = Medium::default();

@@ -8,7 +8,8 @@ mod names;
 mod people;
 
 use crate::prove::{Proof, report};
-use ground::{Ground, Judged};
+use ground::{Ground, Judged, Refusal};
+use stillframe::storage::ErrorKind;
 
 /// What was tried, and what came of it.
 #[derive(Debug, Default)]
@@ -20,19 +21,44 @@ struct Tried {
 }
 
 impl Tried {
-    fn judged(&mut self, judged: Judged, context: impl FnOnce() -> String) {
+    /// What was broken is read as it was written, or refused with an error of one of these kinds.
+    fn judged(&mut self, judged: Judged, expected: &[ErrorKind], context: impl FnOnce() -> String) {
         match judged {
-            Judged::Refused => self.refused += 1,
+            Judged::Refused(refusal) if expected.contains(&refusal.kind) => self.refused += 1,
+            Judged::Refused(Refusal { kind, text }) => {
+                self.wrong.push(format!("{}: {kind:?} instead of {expected:?}: {text}", context()));
+            }
             Judged::Right => self.right += 1,
             Judged::Wrong(wrong) => self.wrong.push(format!("{}: {wrong}", context())),
         }
     }
 
     /// As [`judged`](Self::judged), for what must not pass for right.
-    fn noticed(&mut self, judged: Judged, context: impl FnOnce() -> String) {
+    fn noticed(&mut self, judged: Judged, expected: &[ErrorKind], context: impl FnOnce() -> String) {
         match judged {
             Judged::Right => self.wrong.push(format!("{}: nobody noticed", context())),
-            other => self.judged(other, context),
+            other => self.judged(other, expected, context),
+        }
+    }
+
+    /// Nothing was broken, or nothing that is this job's. Where this is not judged right, no refusal means anything.
+    fn untouched(&mut self, judged: Judged, context: impl FnOnce() -> String) {
+        match judged {
+            Judged::Right => self.right += 1,
+            other => self.wrong.push(format!("{}: nothing is broken, and yet: {other:?}", context())),
+        }
+    }
+
+    /// It has to be refused with an error of one of these kinds.
+    fn refused<T, E: Into<Refusal>>(
+        &mut self,
+        result: Result<T, E>,
+        expected: &[ErrorKind],
+        context: impl FnOnce() -> String,
+    ) {
+        match result {
+            Ok(_) => self.wrong.push(format!("{}: nobody refused", context())),
+            Err(error) => self.judged(Judged::Refused(error.into()), expected, context),
         }
     }
 
@@ -70,6 +96,9 @@ fn whoever_breaks_a_rule_gets_an_error_and_harms_nobody() {
         for (disk, ground) in [("memory", Ground::simulated as fn() -> Ground), ("a real disk", Ground::real)]
         {
             let mut tried = Tried::default();
+            let control = ground().with_two_checkpoints();
+            tried.untouched(control.copied().judge(), || "a copy".to_owned());
+            tried.untouched(control.judge(), || "what was copied".to_owned());
             rule(&ground, &mut tried);
             let Tried { refused, right, wrong } = tried;
             proof.cases += refused + right + wrong.len() as u64;

@@ -1,6 +1,8 @@
 //! The power goes, or the process dies, after each operation of a job; then again after each operation of the recovery. Every
 //! disk that may be left is given to the real recovery, which has to find all that was reported and nothing by half.
 
+mod adoption;
+
 use super::mutated::{After, Mutant, Mutated, Sync};
 use super::scripted::process::Errors;
 use super::scripted::{JOB, Journal, Outcome, ROOT, encode, ready, recovery, script, storage};

@@ -1,7 +1,7 @@
 //! Files that do not hold what was written into them.
 
 use super::Tried;
-use super::ground::Ground;
+use super::ground::{Ground, Refusal};
 use crate::prove::size;
 use crate::prove::storage::scripted::{JOB, ready};
 use std::path::Path;
@@ -13,6 +13,9 @@ use stillframe::model::{
 };
 use stillframe::storage::{ErrorKind, SweepMode};
 use stillframe::storage_directory::register::{Entry, Retained, Root};
+
+/// What was read is not what was written.
+const CORRUPT: &[ErrorKind] = &[ErrorKind::Corrupt];
 
 /// On a real disk each copy costs time, so that only some of the bytes have their turn there.
 fn stride(ground: &Ground) -> usize {
@@ -27,7 +30,7 @@ pub(super) fn one_bit_is_flipped(ground: &dyn Fn() -> Ground, tried: &mut Tried)
             let mut flipped = content.clone();
             flipped[at] ^= 1 << (at % 8);
             copy.put(&moved(&path, &ground, &copy), &flipped);
-            tried.noticed(copy.judge(), || format!("a bit of byte {at} of {}", path.display()));
+            tried.noticed(copy.judge(), CORRUPT, || format!("a bit of byte {at} of {}", path.display()));
         }
     }
 }
@@ -38,7 +41,7 @@ pub(super) fn a_tail_is_missing_or_too_much(ground: &dyn Fn() -> Ground, tried: 
         for len in (0..content.len()).step_by(stride(&ground)) {
             let copy = ground.copied();
             copy.put(&moved(&path, &ground, &copy), &content[..len]);
-            tried.noticed(copy.judge(), || {
+            tried.noticed(copy.judge(), CORRUPT, || {
                 format!("{} of {} bytes of {}", len, content.len(), path.display())
             });
         }
@@ -50,9 +53,9 @@ pub(super) fn a_tail_is_missing_or_too_much(ground: &dyn Fn() -> Ground, tried: 
             let is_segment =
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("segment-"));
             if is_segment {
-                tried.judged(copy.judge(), context)
+                tried.judged(copy.judge(), CORRUPT, context)
             } else {
-                tried.noticed(copy.judge(), context)
+                tried.noticed(copy.judge(), CORRUPT, context)
             }
         }
     }
@@ -66,7 +69,7 @@ pub(super) fn two_files_are_exchanged(ground: &dyn Fn() -> Ground, tried: &mut T
             let copy = ground.copied();
             copy.put(&moved(one, &ground, &copy), of_other);
             copy.put(&moved(other, &ground, &copy), of_one);
-            tried.noticed(copy.judge(), || format!("{} and {}", one.display(), other.display()));
+            tried.noticed(copy.judge(), CORRUPT, || format!("{} and {}", one.display(), other.display()));
         }
     }
 }
@@ -94,11 +97,10 @@ pub(super) fn names_lead_elsewhere_under_valid_checksums(ground: &dyn Fn() -> Gr
             crafted[at..at + leading.len()].copy_from_slice(leading.as_bytes());
             let crafted = frame::seal_body(RecordKind::CheckpointMetadata, &crafted).expect("it is short");
             let decoded = stillframe::metadata::decode(&crafted);
-            tried.holds(decoded.is_err(), || format!("{leading} is a name: {decoded:?}"));
+            tried.refused(decoded, CORRUPT, || format!("{leading} is a name"));
             // Nor does a sweep look for it, when the register vouches for these bytes.
             let ground = ground().with_two_checkpoints();
-            let committed = commit(&ground, &crafted, &[]);
-            tried.holds(committed.is_err(), || format!("{leading}: {committed:?}"));
+            tried.refused(commit(&ground, &crafted, &[]), CORRUPT, || leading.to_owned());
         }
     }
     // A directory of somebody else, which only a job may read that was told to.
@@ -109,13 +111,17 @@ pub(super) fn names_lead_elsewhere_under_valid_checksums(ground: &dyn Fn() -> Gr
     let name = Name::new("state-00000000000000000000000000000001").expect("it is a name");
     let file = StateFile { directory: StateDirectory::Foreign(address.into()), name };
     let result = commit(&ground_of_foreign, &metadata(file.clone()), &[file]);
-    tried.holds(result.is_err(), || "a file of somebody else was read or removed".to_owned());
+    tried.refused(result, &[ErrorKind::InvalidPointer], || "a file of somebody else".to_owned());
     let is_there = ground_of_foreign.read(&victim).is_ok_and(|found| found == b"secret");
     tried.holds(is_there, || "a file of somebody else is gone".to_owned());
 
-    for address in
-        ["../../outside", "/root/../outside", "outside/..", "file:///root/../outside", "s3://bucket/x"]
-    {
+    for (address, expected) in [
+        ("../../outside", ErrorKind::NotFound),
+        ("/root/../outside", ErrorKind::NotFound),
+        ("outside/..", ErrorKind::NotFound),
+        ("file:///root/../outside", ErrorKind::NotFound),
+        ("s3://bucket/x", ErrorKind::InvalidPointer),
+    ] {
         let ground = ground().with_two_checkpoints();
         let (job, outside) = (ground.job(), ground.files(&ground.outside));
         let newest = ground.files(&job.join("_ctl/r")).into_iter().next_back().expect("there are entries");
@@ -134,8 +140,7 @@ pub(super) fn names_lead_elsewhere_under_valid_checksums(ground: &dyn Fn() -> Gr
         };
         let path = job.join(format!("_ctl/r/{:020}", crafted.sequence));
         ground.put(&path, &crafted.encode().expect("it fits the rules of an entry"));
-        let opened = open_newest(&ground);
-        tried.holds(opened.is_err(), || format!("{address}: {opened:?}"));
+        tried.refused(open_newest(&ground), &[expected], || address.to_owned());
         tried.holds(ground.files(&ground.outside) == outside, || format!("{address}: outside was touched"));
     }
 }
@@ -158,25 +163,22 @@ fn metadata(file: StateFile) -> Vec<u8> {
 }
 
 /// Commits these bytes as a checkpoint's metadata, sweeps, reads what it refers to and removes that.
-fn commit(ground: &Ground, metadata: &[u8], shared: &[StateFile]) -> Result<(), String> {
-    let failed = |error: stillframe::storage::StorageError| format!("{error:?}");
-    let access = ground.open(JOB).map_err(failed)?;
+fn commit(ground: &Ground, metadata: &[u8], shared: &[StateFile]) -> Result<(), Refusal> {
+    let access = ground.open(JOB)?;
     let coordinator = access.coordinator();
-    let id = ready(coordinator.claim()).map_err(failed)?.next;
-    ready(coordinator.begin_checkpoint(id)).map_err(failed)?;
+    let id = ready(coordinator.claim())?.next;
+    ready(coordinator.begin_checkpoint(id))?;
     let bytes = metadata.to_vec().into();
-    ready(coordinator.commit(id, &LocationReference::Default, bytes, &[])).map_err(failed)?;
-    let swept = ready(coordinator.sweep(SweepMode::Remove)).map(drop).map_err(failed);
-    let found = ready(coordinator.open_checkpoint(id)).map_err(failed)?;
-    let read = stillframe::metadata::decode(&ready(found.metadata()).map_err(failed)?);
-    let content = read.map_err(|error| error.to_string())?;
+    ready(coordinator.commit(id, &LocationReference::Default, bytes, &[]))?;
+    let swept = ready(coordinator.sweep(SweepMode::Remove)).map(drop);
+    let found = ready(coordinator.open_checkpoint(id))?;
+    let content = stillframe::metadata::decode(&ready(found.metadata())?)?;
     let subtasks = content.operators.values().flat_map(|operator| &operator.subtasks);
-    let read = subtasks
-        .flat_map(TaskSnapshot::handles)
-        .try_for_each(|handle| ready(found.read(handle)).map(drop).map_err(failed));
-    let dropped = ready(coordinator.conclude(stillframe::model::JobStatus::Failed, &[id])).map_err(failed);
-    let removed = ready(coordinator.remove(id, shared)).map_err(failed);
-    swept.and(dropped).and(read).and(removed)
+    let read =
+        subtasks.flat_map(TaskSnapshot::handles).try_for_each(|handle| ready(found.read(handle)).map(drop));
+    let dropped = ready(coordinator.conclude(stillframe::model::JobStatus::Failed, &[id]));
+    let removed = ready(coordinator.remove(id, shared));
+    Ok(swept.and(dropped).and(read).and(removed)?)
 }
 
 /// Claims the job, and reads the metadata of the newest checkpoint; then gives it up and has it removed.

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use stillframe::fs::FileSystemCheckpointStorage;
 use stillframe::fs::disk::{Disk, RealDisk};
 use stillframe::fs::simulation::SimDisk;
+use stillframe::metadata::FormatError;
 use stillframe::model::{CheckpointId, JobId, LocationReference};
 use stillframe::storage::{
-    CheckpointStorage, CoordinatorStorage, StateScope, StateStream, StorageAccess, StorageError, SweepMode,
+    CheckpointStorage, CoordinatorStorage, ErrorKind, StateScope, StateStream, StorageAccess, StorageError,
+    SweepMode,
 };
 use tempfile::TempDir;
 
@@ -171,19 +173,18 @@ impl Ground {
         match read {
             Ok(None) => Judged::Right,
             Ok(Some(wrong)) => Judged::Wrong(wrong),
-            Err(_) => Judged::Refused,
+            Err(refusal) => Judged::Refused(refusal),
         }
     }
 
     /// What is read that is not so; or why it cannot be read.
-    fn read_all(&self) -> Result<Option<String>, String> {
-        let refused = |error: StorageError| format!("{error:?}");
-        let access = self.open(JOB).map_err(refused)?;
+    fn read_all(&self) -> Result<Option<String>, Refusal> {
+        let access = self.open(JOB)?;
         let coordinator = access.coordinator();
-        let claim = ready(coordinator.claim()).map_err(refused)?;
+        let claim = ready(coordinator.claim())?;
         let read = self.read_retained(&*access, &*coordinator);
         // Whatever it comes to, it may remove nothing that is needed.
-        let swept = ready(coordinator.sweep(SweepMode::Remove)).map_err(refused);
+        let swept = ready(coordinator.sweep(SweepMode::Remove));
         if claim.retained.iter().map(|id| id.get()).ne([1, 2]) {
             return Ok(Some(format!("{:?} are retained", claim.retained)));
         }
@@ -196,25 +197,27 @@ impl Ground {
         &self,
         access: &dyn StorageAccess,
         coordinator: &dyn CoordinatorStorage,
-    ) -> Result<Option<String>, String> {
-        let refused = |error: StorageError| format!("{error:?}");
+    ) -> Result<Option<String>, Refusal> {
         for id in [1, 2] {
-            let found = ready(coordinator.open_checkpoint(CheckpointId::new(id))).map_err(refused)?;
-            let (of, parts) = parts(&ready(found.metadata()).map_err(refused)?)?;
+            let found = ready(coordinator.open_checkpoint(CheckpointId::new(id)))?;
+            let (of, parts) = match parts(&ready(found.metadata())?) {
+                Ok(read) => read,
+                Err(wrong) => return Ok(Some(format!("checkpoint {id} was given out: {wrong}"))),
+            };
             if of != id || parts.len() != 4 + usize::from(id == 2) {
                 return Ok(Some(format!("checkpoint {id} is {of} with {} parts", parts.len())));
             }
             for part in parts {
-                if ready(found.read(&part.handle)).map_err(refused)? != part.content() {
+                if ready(found.read(&part.handle))? != part.content() {
                     return Ok(Some(format!("{part:?} is not what was written")));
                 }
             }
         }
         let owned = access.worker().task_owned().expect("there is a directory for it");
         for part in &self.owned {
-            let mut reader = ready(owned.open(&part.handle)).map_err(refused)?;
+            let mut reader = ready(owned.open(&part.handle))?;
             let mut read = Vec::new();
-            while let Some(piece) = ready(reader.next()).map_err(refused)? {
+            while let Some(piece) = ready(reader.next())? {
                 read.extend_from_slice(&piece);
             }
             if part.content() != read {
@@ -231,9 +234,28 @@ pub(super) enum Judged {
     /// All of it is as it was written.
     Right,
     /// An error that says so.
-    Refused,
+    Refused(Refusal),
     /// Something was given out that is not so, or touched that may not be.
     Wrong(String),
+}
+
+/// Why something was not given out, or not done.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) kind: ErrorKind,
+    pub(super) text: String,
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        Self { kind: error.kind(), text: format!("{error:?}") }
+    }
+}
+
+impl From<FormatError> for Refusal {
+    fn from(error: FormatError) -> Self {
+        Self { kind: ErrorKind::Corrupt, text: format!("{error:?}") }
+    }
 }
 
 /// Takes a checkpoint with state of every kind, three parts of its own and one that is shared, and the earlier ones given.

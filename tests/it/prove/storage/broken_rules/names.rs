@@ -9,6 +9,12 @@ use std::path::{Path, PathBuf};
 use stillframe::model::{CheckpointId, JobStatus, Pointer};
 use stillframe::storage::{CheckpointStorage, ErrorKind, SweepMode, Verdict};
 
+/// It is not there, or what refers to it does not fit what is.
+const GONE: &[ErrorKind] = &[ErrorKind::NotFound, ErrorKind::Corrupt];
+
+/// What is there is none of ours, whatever it leads to.
+const LINKED: &[ErrorKind] = &[ErrorKind::InvalidPointer];
+
 /// All directories of a job, itself first.
 fn directories(ground: &Ground) -> Vec<PathBuf> {
     let job = ground.job();
@@ -27,13 +33,13 @@ pub(super) fn something_is_gone(ground: &dyn Fn() -> Ground, tried: &mut Tried) 
         }
         let copy = ground.copied();
         copy.disk.remove_file(&moved(&path, &ground, &copy)).expect("it was there");
-        tried.noticed(copy.judge(), || format!("{} is gone", path.display()));
+        tried.noticed(copy.judge(), GONE, || format!("{} is gone", path.display()));
     }
     for directory in directories(&ground).into_iter().skip(1) {
         for with_itself in [false, true] {
             let copy = ground.copied();
             remove_below(&copy, &moved(&directory, &ground, &copy), with_itself);
-            tried.noticed(copy.judge(), || format!("{} is gone or empty", directory.display()));
+            tried.noticed(copy.judge(), GONE, || format!("{} is gone or empty", directory.display()));
         }
     }
 }
@@ -70,7 +76,7 @@ pub(super) fn symbolic_links_are_swapped_in(ground: &dyn Fn() -> Ground, tried: 
             let outside = copy.files(&copy.outside);
             let context = || format!("a link is in the place of {}", path.display());
             if !end {
-                tried.noticed(judge_outside(&copy), context);
+                tried.noticed(judge_outside(&copy), LINKED, context);
                 continue;
             }
             // Nor is anything removed through it.
@@ -120,6 +126,8 @@ pub(super) fn pointers_lead_elsewhere(ground: &dyn Fn() -> Ground, tried: &mut T
         let is_said = matches!(kind, Some(ErrorKind::InvalidPointer | ErrorKind::NotFound));
         tried.holds(is_said, || format!("{pointer:?}: {resolved:?}"));
     }
+    let resolved = ready(ground.storage().resolve(&Pointer::new(format!("{job}/chk-1"))));
+    tried.holds(resolved.is_ok(), || format!("nothing is wrong with this one: {resolved:?}"));
 }
 
 /// Names as others give them, among them some that look like ours at first sight.
@@ -155,7 +163,7 @@ pub(super) fn foreign_things_are_everywhere(ground: &dyn Fn() -> Ground, tried: 
         ground.put(&ours.join("inside"), b"somebody's");
         foreign.push(ours.join("inside"));
     }
-    tried.judged(ground.judge(), || "foreign things lie about".to_owned());
+    tried.untouched(ground.judge(), || "foreign things lie about".to_owned());
     let access = ground.open(JOB).expect("the job is there");
     let coordinator = access.coordinator();
     let claim = ready(coordinator.claim()).expect("foreign things do not count");

@@ -23,7 +23,9 @@ pub(super) fn the_register_is_another_jobs(ground: &dyn Fn() -> Ground, tried: &
         let copy = ground.copied();
         let place = path.iter().rev().take(2).collect::<Vec<_>>();
         copy.put(&copy.job().join("_ctl").join(place[1]).join(place[0]), content);
-        tried.noticed(copy.judge(), || format!("{} is in the place of ours", path.display()));
+        tried.noticed(copy.judge(), &[ErrorKind::Corrupt], || {
+            format!("{} is in the place of ours", path.display())
+        });
     }
     let copy = ground.copied();
     for (path, content) in &theirs {
@@ -62,8 +64,12 @@ pub(super) fn two_coordinators_hold_one_directory(ground: &dyn Fn() -> Ground, t
                 _ => old.sweep(SweepMode::Remove).await.map(drop),
             }
         });
-        let must_be_refused = matches!(first, "commit" | "remove" | "conclude");
-        tried.holds(!must_be_refused || woken.is_err(), || format!("it may {first}"));
+        match first {
+            "commit" | "conclude" => tried.refused(woken, &[ErrorKind::Fenced], || format!("it may {first}")),
+            // For all that it knows, it is retained.
+            "remove" => tried.refused(woken, &[ErrorKind::AlreadyExists], || format!("it may {first}")),
+            _ => {}
+        }
         // At the latest at its first commit it notices, and then there is nothing left that it may do.
         let noticed = ready(old.commit(CheckpointId::new(3), &HERE, "late".into(), &[]));
         let is_fenced = noticed.as_ref().is_err_and(|error| {
@@ -134,7 +140,7 @@ pub(super) fn two_jobs_share_a_place(ground: &dyn Fn() -> Ground, tried: &mut Tr
     });
     tried.holds(lived.is_ok(), || format!("{lived:?}"));
     let theirs = ground.files(&ground.root.join(OTHER.to_string()));
-    tried.judged(ground.judge(), || "the other job is over".to_owned());
+    tried.untouched(ground.judge(), || "the other job is over".to_owned());
     let unchanged = ground.files(&ground.root.join(OTHER.to_string())) == theirs;
     tried.holds(unchanged, || "the other job's files were touched".to_owned());
 }

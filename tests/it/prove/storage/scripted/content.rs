@@ -43,6 +43,11 @@ pub(crate) fn pattern(len: usize, salt: u64) -> Bytes {
 
 /// The metadata of a checkpoint that consists of these parts.
 pub(crate) fn encode(job: JobId, checkpoint: CheckpointId, parts: &[Part]) -> Bytes {
+    encode_as(CheckpointKind::Checkpoint, job, checkpoint, parts)
+}
+
+/// As [`encode`], for a snapshot of this kind.
+pub(super) fn encode_as(kind: CheckpointKind, job: JobId, checkpoint: CheckpointId, parts: &[Part]) -> Bytes {
     let named = |part: &Part| IncrementalPart {
         name: name(format!("{}-{}", part.len, part.salt)),
         handle: part.handle.clone(),
@@ -58,7 +63,7 @@ pub(crate) fn encode(job: JobId, checkpoint: CheckpointId, parts: &[Part]) -> By
     let metadata = CheckpointMetadata {
         job,
         checkpoint,
-        kind: CheckpointKind::Checkpoint,
+        kind,
         triggered_at: UnixMillis(1),
         operators: [(name("operator".to_owned()), operator)].into(),
         hooks: [].into(),

@@ -1,6 +1,6 @@
 //! One process of the job, with the steps that scripts are made of.
 
-use super::{Journal, Outcome, Part, content};
+use super::{Journal, Outcome, Part, adoption, content};
 use bytes::Bytes;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,15 +9,19 @@ use std::task::{Context, Poll, Waker};
 use stillframe::fs::disk::Disk;
 use stillframe::fs::{FileSystemCheckpointStorage, StorageOnDisk};
 use stillframe::model::{
-    CheckpointId, JobId, JobStatus, LocationReference, Pointer, StateDirectory, StateFile, StateHandle,
+    CheckpointId, CheckpointKind, JobId, JobStatus, LocationReference, Pointer, StateDirectory, StateFile,
+    StateHandle,
 };
 use stillframe::storage::{
-    CheckpointStorage, Claim, CoordinatorStorage, ErrorKind, StateScope, StateStream, StorageError, Sweep,
-    SweepMode, TaskOwnedStorage, WorkerStorage,
+    CheckpointStorage, Claim, CompletedLocation, CoordinatorStorage, ErrorKind, StateScope, StateStream,
+    StorageError, Sweep, SweepMode, TaskOwnedStorage, WorkerStorage,
 };
 use stillframe::storage_directory::Entropy;
 
 pub(crate) const JOB: JobId = JobId::from_bytes(*b"scripted job no1");
+
+/// Another job below the same directory, whose snapshots this one begins with.
+pub(crate) const THEIRS: JobId = JobId::from_bytes(*b"scripted job no2");
 
 /// The directory that the storage is configured with; the job's own lies in it.
 pub(crate) const ROOT: &str = "/data/c";
@@ -73,7 +77,11 @@ pub(crate) enum Errors {
 pub(crate) struct Process<'a> {
     pub(crate) coordinator: Arc<dyn CoordinatorStorage>,
     pub(crate) worker: Arc<dyn WorkerStorage>,
+    pub(crate) storage: StorageOnDisk,
     pub(crate) journal: &'a mut Journal,
+    /// What the job was told last of what it holds.
+    pub(super) claim: Claim,
+    job: JobId,
     errors: Errors,
     next: u64,
     salt: u64,
@@ -87,12 +95,32 @@ impl<'a> Process<'a> {
         errors: Errors,
         journal: &'a mut Journal,
     ) -> Result<(Self, Claim), StorageError> {
-        let access = ready(storage(disk, process).open(JOB))?;
+        Self::begin_as(JOB, disk, process, errors, journal)
+    }
+
+    /// As [`begin`](Self::begin), for a job with this id.
+    pub(super) fn begin_as(
+        job: JobId,
+        disk: Arc<dyn Disk>,
+        process: u64,
+        errors: Errors,
+        journal: &'a mut Journal,
+    ) -> Result<(Self, Claim), StorageError> {
+        let storage = storage(disk, process);
+        let access = ready(storage.open(job))?;
         let (coordinator, worker) = (access.coordinator(), access.worker());
         let claim = ready(coordinator.claim())?;
         journal.claimed(&claim);
         let (next, salt) = (claim.next.get(), process * 1_000);
-        Ok((Self { coordinator, worker, journal, errors, next, salt }, claim))
+        let told = claim.clone();
+        Ok((Self { coordinator, worker, storage, journal, claim, job, errors, next, salt }, told))
+    }
+
+    /// Takes note of what the coordinator was told anew.
+    pub(super) fn told(&mut self, claim: Claim) {
+        self.journal.claimed(&claim);
+        self.next = claim.next.get();
+        self.claim = claim;
     }
 
     /// Draws an id that nobody used.
@@ -153,7 +181,7 @@ impl<'a> Process<'a> {
         let mut after = before.clone();
         after.retained.insert(id.get());
         after.retained.retain(|id| !dropped.contains(&CheckpointId::new(*id)));
-        let metadata = content::encode(JOB, id, parts);
+        let metadata = content::encode(self.job, id, parts);
         self.changing(after, |coordinator| {
             ready(coordinator.commit(id, &LocationReference::Default, metadata, dropped)).map(drop)
         })
@@ -170,29 +198,39 @@ impl<'a> Process<'a> {
     }
 
     /// Does what changes the register, and writes down what it may say then.
-    fn changing(
+    pub(super) fn changing(
         &mut self,
         after: Outcome,
         change: impl FnOnce(&dyn CoordinatorStorage) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
-        let before = core::mem::take(&mut self.journal.outcomes);
-        self.journal.outcomes = before.clone();
+        let before = self.journal.outcomes.clone();
         self.journal.outcomes.insert(after.clone());
+        let was_given_up = self.journal.gives_up(&after);
         let result = change(&*self.coordinator);
         match &result {
             Ok(()) => self.journal.outcomes = [after].into(),
             Err(error)
                 if self.errors == Errors::OfTheDead
                     || matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced) => {}
-            Err(_) => self.journal.outcomes = before,
+            Err(_) => {
+                self.journal.outcomes = before;
+                if let Some(snapshot) = &mut self.journal.snapshot {
+                    snapshot.is_given_up = was_given_up;
+                }
+            }
         }
         result
     }
 
-    /// Removes a checkpoint that was dropped, and with it the shared files among these parts.
+    /// Removes a checkpoint that was dropped, and with it the shared files among these parts that are this job's.
     pub(crate) fn remove(&mut self, id: CheckpointId, parts: &[Part]) -> Result<(), StorageError> {
         let shared = parts.iter().filter_map(|part| part.handle.file());
-        let shared = shared.filter(|file| file.directory == StateDirectory::Shared).cloned();
+        let is_ours = |file: &&StateFile| match &file.directory {
+            StateDirectory::Shared => true,
+            StateDirectory::Foreign(address) => !self.claim.left.contains(address),
+            StateDirectory::Exclusive | StateDirectory::TaskOwned => false,
+        };
+        let shared = shared.filter(is_ours).cloned();
         let removed = ready(self.coordinator.remove(id, &shared.collect::<Vec<_>>()));
         self.leaving(id, removed)
     }
@@ -215,7 +253,7 @@ impl<'a> Process<'a> {
         let location = ready(self.coordinator.begin_savepoint(id, None))?;
         let parts = self.write(id, &location, StateScope::Exclusive, lens)?;
         self.sync(id, &location)?;
-        let metadata = content::encode(JOB, id, &parts);
+        let metadata = content::encode_as(CheckpointKind::SAVEPOINT, self.job, id, &parts);
         let pointer = ready(self.coordinator.publish_savepoint(id, &location, metadata))?;
         self.journal.savepoints.push(pointer.clone());
         Ok(pointer)
@@ -242,9 +280,20 @@ impl<'a> Process<'a> {
         ready(self.coordinator.sweep(SweepMode::Remove))
     }
 
-    /// Reads everything of a retained checkpoint, compares it with what has to be in it, and gives its parts.
+    /// Reads everything of a retained checkpoint, compares it with what has to be in it, and gives its parts as later
+    /// checkpoints call them.
     pub(crate) fn verify(&mut self, id: CheckpointId) -> Result<Vec<Part>, StorageError> {
         let found = ready(self.coordinator.open_checkpoint(id))?;
+        let parts = self.read(id, &*found)?;
+        Ok(if self.claim.taken.contains(&id) { adoption::seen_from_outside(&*found, parts) } else { parts })
+    }
+
+    /// Reads everything of a snapshot, compares it with what has to be in it, and gives its parts.
+    pub(super) fn read(
+        &mut self,
+        id: CheckpointId,
+        found: &dyn CompletedLocation,
+    ) -> Result<Vec<Part>, StorageError> {
         let parts = match content::parts(&ready(found.metadata())?) {
             Ok((of, parts)) if of == id.get() => parts,
             other => {

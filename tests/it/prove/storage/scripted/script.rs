@@ -1,10 +1,11 @@
 //! What the job does. Each of these is a fresh job on an empty place, and ends with the first error.
 
 use super::process::Errors;
-use super::{Journal, Part, Process, ready};
+use super::{Journal, Part, Process};
+use core::slice::from_ref;
 use std::sync::Arc;
 use stillframe::fs::disk::Disk;
-use stillframe::model::{CheckpointId, JobStatus, LocationReference};
+use stillframe::model::{JobStatus, LocationReference, StateDirectory};
 use stillframe::storage::{ErrorKind, StateScope, StorageError};
 
 const HERE: LocationReference = LocationReference::Default;
@@ -95,75 +96,95 @@ pub(crate) fn large(disk: &Arc<dyn Disk>, errors: Errors, journal: &mut Journal)
     process.remove(one, &[])
 }
 
-/// One process that gives up what fails and goes on with the next, until it cannot know what became of something. Gives all
-/// errors.
-pub(crate) fn whatever_fails(
+/// A process that dies in the middle of things: with a register of some length, and with all that a sweep is for.
+pub(crate) fn abandoned(
     disk: &Arc<dyn Disk>,
     errors: Errors,
     journal: &mut Journal,
-) -> Vec<StorageError> {
-    let mut process = match Process::begin(Arc::clone(disk), 1, errors, journal) {
-        Ok((process, _)) => process,
-        Err(error) => return vec![error],
-    };
-    let mut failed = Vec::new();
-    let mut newest: Option<(CheckpointId, Vec<Part>)> = None;
-    for round in 0..3 {
-        let id = process.draw();
-        let shared = newest.as_ref().and_then(|(_, parts)| parts.last().cloned());
-        let dropped = newest.iter().map(|(id, _)| *id).collect::<Vec<_>>();
-        match complete(&mut process, id, shared, &dropped) {
-            Ok(parts) => {
-                let before = newest.replace((id, parts));
-                let unneeded = before
-                    .map(|(before, parts)| (before, parts.into_iter().filter(|part| !needs(&newest, part))));
-                if let Some((before, unneeded)) = unneeded {
-                    let unneeded = unneeded.collect::<Vec<_>>();
-                    failed.extend(process.remove(before, &unneeded).err());
-                }
-            }
-            Err(error) => {
-                let is_over = matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Fenced);
-                failed.push(error);
-                if is_over {
-                    return failed;
-                }
-                failed.extend(process.discard(id).err());
-            }
-        }
-        if round == 1 {
-            failed.extend(process.savepoint(&[3, 14]).err());
-            failed.extend(process.sweep().err());
-        }
+) -> Result<(), StorageError> {
+    let (mut process, _) = Process::begin(Arc::clone(disk), 1, errors, journal)?;
+    process.own(15)?;
+    let mut before: Vec<Part> = Vec::new();
+    let mut ids = Vec::new();
+    for dropped in [0, 0, 1] {
+        let id = process.place()?;
+        let mut parts = process.write(id, &HERE, StateScope::Exclusive, &[4, 20])?;
+        parts.extend(before.last().cloned());
+        parts.extend(process.write(id, &HERE, StateScope::Shared, &[25])?);
+        process.sync(id, &HERE)?;
+        process.commit(id, &parts, &ids[..dropped])?;
+        ids.push(id);
+        before = parts;
     }
-    match process.own(15) {
-        Ok(owned) => failed.extend(process.verify_owned().and_then(|()| process.disown(&owned)).err()),
-        Err(error) => failed.push(error),
-    }
-    if let Some((id, _)) = &newest {
-        failed.extend(process.verify(*id).err());
-    }
-    failed.extend(process.conclude(JobStatus::Canceled, &[]).err());
-    failed
+    let late = process.place()?;
+    process.write(late, &HERE, StateScope::Exclusive, &[20])?;
+    process.write(late, &HERE, StateScope::Shared, &[25])?;
+    process.sync(late, &HERE)
 }
 
-fn complete(
-    process: &mut Process<'_>,
-    id: CheckpointId,
-    shared: Option<Part>,
-    dropped: &[CheckpointId],
-) -> Result<Vec<Part>, StorageError> {
-    ready(process.coordinator.begin_checkpoint(id))?;
-    let mut parts = process.write(id, &HERE, StateScope::Exclusive, &[4, 20])?;
-    process.sync(id, &HERE)?;
-    parts.extend(process.write(id, &HERE, StateScope::Exclusive, &[30])?);
-    parts.extend(shared);
-    parts.extend(process.write(id, &HERE, StateScope::Shared, &[25])?);
-    process.sync(id, &HERE)?;
-    process.commit(id, &parts, dropped)?;
-    Ok(parts)
+/// A process that leaves one savepoint to stay and another one that nobody wants.
+pub(crate) fn two_savepoints(
+    disk: &Arc<dyn Disk>,
+    errors: Errors,
+    journal: &mut Journal,
+) -> Result<(), StorageError> {
+    let (mut process, _) = Process::begin(Arc::clone(disk), 1, errors, journal)?;
+    process.savepoint(&[3, 14])?;
+    process.savepoint(&[3, 14, LARGE])?;
+    Ok(())
 }
 
-fn needs(newest: &Option<(CheckpointId, Vec<Part>)>, part: &Part) -> bool {
-    newest.as_ref().is_some_and(|(_, parts)| parts.contains(part))
+/// Two processes one after the other that begin with what another job left, go on with some of it, and in the end need none of
+/// it.
+pub(crate) fn adopted(
+    disk: &Arc<dyn Disk>,
+    errors: Errors,
+    journal: &mut Journal,
+) -> Result<(), StorageError> {
+    let (mut first, _) = Process::begin(Arc::clone(disk), 1, errors, journal)?;
+    let theirs = first.adopt()?;
+    first.sweep()?;
+    let snapshot = first.claim.retained.clone();
+    let shared = theirs.iter().filter(|part| is_in(part, "/shared")).cloned().collect::<Vec<_>>();
+    let exclusive = theirs.iter().filter(|part| !is_in(part, "/shared")).cloned().collect::<Vec<_>>();
+    // The last one is shared by the snapshot with nobody.
+    let (alone, used) = shared.split_last().map_or((&[][..], &[][..]), |(last, rest)| (from_ref(last), rest));
+
+    let one = first.place()?;
+    let mut parts = first.write(one, &HERE, StateScope::Exclusive, &[4, 20])?;
+    let a = first.write(one, &HERE, StateScope::Shared, &[25])?;
+    parts.extend([&a[..], used, &exclusive].concat());
+    first.sync(one, &HERE)?;
+    first.commit(one, &parts, &[])?;
+
+    let two = first.place()?;
+    let mut parts = first.write(two, &HERE, StateScope::Exclusive, &[12])?;
+    parts.extend([&a[..], used, &exclusive].concat());
+    first.sync(two, &HERE)?;
+    first.commit(two, &parts, &[&snapshot[..], &[one]].concat())?;
+    for id in &snapshot {
+        first.remove(*id, alone)?;
+    }
+    first.remove(one, &[])?;
+
+    // What was exclusive outlives the snapshot, and is given up by a process that dies before it can remove it.
+    let three = first.place()?;
+    let mut parts = first.write(three, &HERE, StateScope::Shared, &[13])?;
+    let b = parts.clone();
+    parts.extend_from_slice(used);
+    first.sync(three, &HERE)?;
+    first.commit(three, &parts, &[two])?;
+
+    let (mut second, _) = Process::begin(Arc::clone(disk), 2, errors, journal)?;
+    second.sweep()?;
+    let four = second.place()?;
+    second.commit(four, &b, &[three])?;
+    second.remove(three, used)?;
+    second.conclude(JobStatus::Finished, &[])
+}
+
+/// Whether it lies in the directory of somebody else with a name that ends like this.
+fn is_in(part: &Part, end: &str) -> bool {
+    let directory = part.handle.file().map(|file| &file.directory);
+    matches!(directory, Some(StateDirectory::Foreign(address)) if address.ends_with(end))
 }
