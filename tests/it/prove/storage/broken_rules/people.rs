@@ -72,9 +72,9 @@ pub(super) fn two_coordinators_hold_one_directory(ground: &dyn Fn() -> Ground, t
         }
         // At the latest at its first commit it notices, and then there is nothing left that it may do.
         let noticed = ready(old.commit(CheckpointId::new(3), &HERE, "late".into(), &[]));
-        let is_fenced = noticed.as_ref().is_err_and(|error| {
-            matches!(error.kind(), ErrorKind::Fenced | ErrorKind::AlreadyExists | ErrorKind::NotFound)
-        });
+        let is_fenced = noticed
+            .as_ref()
+            .is_err_and(|error| matches!(error.kind(), ErrorKind::Fenced | ErrorKind::AlreadyExists));
         tried.holds(is_fenced, || format!("after {first} it commits: {noticed:?}"));
         let concluded = ready(old.conclude(JobStatus::Failed, &[]));
         let refusals: [(&str, Result<(), StorageError>); 7] = [
@@ -90,7 +90,7 @@ pub(super) fn two_coordinators_hold_one_directory(ground: &dyn Fn() -> Ground, t
             let is_fenced = refusal.as_ref().is_err_and(|error| match what {
                 // Its own metadata of the attempt before is in the way, and says enough.
                 "commit" => {
-                    matches!(error.kind(), ErrorKind::Fenced | ErrorKind::AlreadyExists | ErrorKind::NotFound)
+                    matches!(error.kind(), ErrorKind::Fenced | ErrorKind::AlreadyExists)
                 }
                 _ => error.kind() == ErrorKind::Fenced,
             });

@@ -111,14 +111,12 @@ fn check_pointers(disk: &SimDisk, journal: &Journal) -> Result<(), String> {
         let failed = |error: StorageError| of(format!("{error:?}"));
         let found = ready(storage.resolve(&Pointer::new(place.as_str()))).map_err(failed)?;
         let (_, parts) = content::parts(&ready(found.metadata()).map_err(failed)?).map_err(of)?;
-        // What others left may be read by those whom the register vouches for.
+        // What others left may be read by those whom the register vouches for, and of the rest it is said that it is not retained.
         let id = place.strip_prefix(&own).and_then(|id| id.parse().ok());
         let is_vouched_for = id.is_none_or(|id| journal.retains_for_certain(id));
         for part in parts {
             let read = match ready(found.read(&part.handle)) {
-                Err(error)
-                    if error.kind() == ErrorKind::InvalidPointer && is_foreign(&part) && !is_vouched_for =>
-                {
+                Err(error) if error.kind() == ErrorKind::NotFound && is_foreign(&part) && !is_vouched_for => {
                     continue;
                 }
                 read => read.map_err(failed)?,
