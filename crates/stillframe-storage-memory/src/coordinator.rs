@@ -111,7 +111,7 @@ impl CoordinatorStorage for VaultCoordinator {
         &self,
         checkpoint: CheckpointId,
     ) -> Result<Arc<dyn CompletedLocation>, StorageError> {
-        let (metadata, left) = self.vault.open(self.job, checkpoint)?;
+        let (metadata, left) = self.vault.open(self.job, *self.epoch(), checkpoint)?;
         Ok(Arc::new(VaultLocation::new(metadata, left)))
     }
 

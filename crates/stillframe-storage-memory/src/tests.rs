@@ -314,7 +314,10 @@ fn whoever_lost_the_job_is_fenced_whatever_he_does() {
     let first = open(&storage).coordinator();
     commit(&*first, 1, 1, &[]).unwrap();
     let snapshot = block_on(first.open_checkpoint(ONE)).unwrap();
-    open(&storage);
+    let second = open(&storage).coordinator();
+    assert!(block_on(first.open_checkpoint(ONE)).is_ok(), "what is there can be read");
+    let two = block_on(second.claim()).unwrap().next;
+    commit(&*second, two.get(), 1, &[ONE]).unwrap();
     let default = LocationReference::Default;
     let fenced = [
         block_on(first.begin_checkpoint(CheckpointId::new(2))).map(|_| ()),
@@ -325,6 +328,7 @@ fn whoever_lost_the_job_is_fenced_whatever_he_does() {
         block_on(first.conclude(stillframe_model::JobStatus::Finished, &[ONE])),
         block_on(first.sweep(SweepMode::Remove)).map(|_| ()),
         block_on(first.claim()).map(|_| ()),
+        block_on(first.open_checkpoint(ONE)).map(|_| ()),
     ];
     for result in fenced {
         let error = result.unwrap_err();

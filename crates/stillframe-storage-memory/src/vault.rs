@@ -122,17 +122,23 @@ impl Vault {
         Ok(())
     }
 
-    /// The metadata of a complete checkpoint, and the snapshots to which it may refer.
+    /// The metadata of a complete checkpoint, and the snapshots to which it may refer. Whoever held the job is told of his
+    /// successor if it is not there, who may have dropped it.
     pub(crate) fn open(
         &self,
         job: JobId,
+        epoch: Option<Epoch>,
         checkpoint: CheckpointId,
     ) -> Result<(Bytes, Vec<Arc<dyn CompletedLocation>>), StorageError> {
-        let jobs = self.lock();
+        const OPERATION: &str = "open checkpoint";
+        let mut jobs = self.lock();
         let found =
             jobs.get(&job).and_then(|job| Some((job.complete.get(&checkpoint)?.clone(), job.left.clone())));
+        if let (None, Some(epoch)) = (&found, epoch) {
+            held(&mut jobs, Holder { job, epoch }, OPERATION, Some(checkpoint))?;
+        }
         found.ok_or_else(|| {
-            refusal(ErrorKind::NotFound, "open checkpoint", Holder { job, epoch: 0 }, checkpoint)
+            refusal(ErrorKind::NotFound, OPERATION, Holder { job, epoch: 0 }, checkpoint)
                 .with_detail("never completed, or dropped")
         })
     }
