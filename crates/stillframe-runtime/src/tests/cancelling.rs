@@ -95,7 +95,7 @@ impl Held {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        for _ in 0..100_000 {
+        for _ in 0..10_000_000_u32 {
             if is_so(self) {
                 return;
             }

@@ -140,21 +140,27 @@ impl Register {
                 self.find_tail(newest, None, next)
             }
             (Phase::FindTail { newest, tail, next }, Reply::Entry(Some(entry))) => {
-                if !follows(tail.as_ref(), &entry, next) {
+                if entry.sequence != next {
                     return self.corrupt(next);
+                }
+                if !follows(tail.as_ref(), &entry) {
+                    return self.overtaken(newest, next);
                 }
                 self.find_tail(newest, Some(entry), next.saturating_add(1))
             }
             (Phase::FindTail { newest, tail, .. }, Reply::Entry(None)) => self.found_tail(newest, tail),
-            (Phase::Overtaken { newest }, Reply::Marker(Some(marker))) => {
+            (Phase::Overtaken { newest, .. }, Reply::Marker(Some(marker))) => {
                 let expected = newest.map_or(1, |newest| newest.epoch.saturating_add(1));
                 if marker.epoch != expected {
                     return self.corrupt(expected);
                 }
                 self.find_marker(Some(marker))
             }
-            (Phase::Overtaken { newest }, Reply::Marker(None)) => {
-                self.corrupt(newest.map_or(1, |newest| newest.floor))
+            (Phase::Displaced { epoch, .. }, Reply::Marker(Some(_))) => {
+                self.stop(Fence::Marker(epoch.saturating_add(1)))
+            }
+            (Phase::Overtaken { number, .. } | Phase::Displaced { number, .. }, Reply::Marker(None)) => {
+                self.corrupt(number)
             }
             (Phase::Settling { newest, tail }, Reply::Settled) => {
                 let marker = Marker {
@@ -171,8 +177,11 @@ impl Register {
             }
             (Phase::FindTailAgain { marker, tail }, Reply::Entry(Some(entry))) => {
                 let expected = tail.as_ref().map_or(1, |tail| tail.sequence.saturating_add(1));
-                if !follows(tail.as_ref(), &entry, expected) {
+                if entry.sequence != expected {
                     return self.corrupt(expected);
+                }
+                if !follows(tail.as_ref(), &entry) {
+                    return self.displaced(marker.epoch, expected);
                 }
                 if entry.epoch > marker.epoch {
                     return self.stop(Fence::Entry(expected));
@@ -208,9 +217,8 @@ impl Register {
             self.phase = Phase::Settling { newest, tail };
             return Step::Request(Request::Settle);
         }
-        let next = newest.as_ref().map_or(1, |newest| newest.epoch.saturating_add(1));
-        self.phase = Phase::Overtaken { newest };
-        Step::Request(Request::ReadMarker(next))
+        let number = newest.as_ref().map_or(1, |newest| newest.floor);
+        self.overtaken(newest, number)
     }
 
     fn marking(&mut self, candidate: Candidate, outcome: Outcome) -> Step {
@@ -275,7 +283,7 @@ impl Register {
             // The coordinator before this one was faster by a hair. Its entry counts, and the claim goes on behind it.
             Some(found) if change.owned.is_none() && found.epoch < change.epoch => {
                 if found.previous != change.entry.previous {
-                    return self.corrupt(number);
+                    return self.displaced(change.epoch, number);
                 }
                 self.inherit(change.epoch, change.floor, Some(&found))
             }
@@ -323,6 +331,17 @@ impl Register {
         };
         self.phase = Phase::FindMarker { newest };
         Step::Request(Request::ReadMarker(next))
+    }
+
+    fn overtaken(&mut self, newest: Option<Marker>, number: u64) -> Step {
+        let next = newest.as_ref().map_or(1, |newest| newest.epoch.saturating_add(1));
+        self.phase = Phase::Overtaken { newest, number };
+        Step::Request(Request::ReadMarker(next))
+    }
+
+    fn displaced(&mut self, epoch: u64, number: u64) -> Step {
+        self.phase = Phase::Displaced { epoch, number };
+        Step::Request(Request::ReadMarker(epoch.saturating_add(1)))
     }
 
     fn find_tail(&mut self, newest: Option<Marker>, tail: Option<Entry>, next: u64) -> Step {
@@ -387,12 +406,11 @@ impl Register {
     }
 }
 
-/// Whether an entry is the one with this number, behind that tail.
-fn follows(tail: Option<&Entry>, entry: &Entry, number: u64) -> bool {
-    let is_behind = |tail: &Entry| {
+/// Whether an entry is the one behind that tail.
+fn follows(tail: Option<&Entry>, entry: &Entry) -> bool {
+    tail.is_none_or(|tail| {
         entry.epoch >= tail.epoch
             && entry.id_limit >= tail.id_limit
             && tail.checksum().is_ok_and(|checksum| checksum == entry.previous)
-    };
-    entry.sequence == number && tail.is_none_or(is_behind)
+    })
 }

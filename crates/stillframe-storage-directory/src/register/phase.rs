@@ -12,9 +12,12 @@ pub(super) enum Phase {
     FindMarker { newest: Option<Marker> },
     /// Looks for the newest entry. `next` is being read.
     FindTail { newest: Option<Marker>, tail: Option<Entry>, next: u64 },
-    /// The newest marker and the entries do not go together: there is none with which the search was to begin, or
-    /// there are some and no marker. Asks for the next marker, whose writer has made it so.
-    Overtaken { newest: Option<Marker> },
+    /// The newest marker and the entries do not go together: there is none with which the search was to begin, there are some
+    /// and no marker, or this one does not follow the one before it. Asks for the next marker, whose writer has made it so: it
+    /// deleted entries, and somebody who was late put another one under a number that was free again.
+    Overtaken { newest: Option<Marker>, number: u64 },
+    /// The same, of one who has marked its epoch.
+    Displaced { epoch: u64, number: u64 },
     /// Makes durable what it saw, before anything refers to it.
     Settling { newest: Option<Marker>, tail: Option<Entry> },
     /// Marks its epoch.

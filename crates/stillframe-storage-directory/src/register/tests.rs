@@ -125,6 +125,39 @@ fn entries_without_any_marker_are_nothing_to_begin_with() {
     assert_eq!(shelf.entries.len(), 1, "nothing was written");
 }
 
+/// Somebody deletes entries that a reader has not come to yet, and a third one puts its own under a number that is free again.
+#[test]
+fn whoever_reads_what_was_deleted_and_made_again_finds_out_by_the_marker() {
+    let mut shelf = Shelf::default();
+    let (mut owner, ..) = shelf.claimed(1);
+    for id in 1..4 {
+        let all = (1..=id).map(own).collect::<Vec<_>>();
+        shelf.append(&mut owner, update(&all, &[]));
+    }
+    // It begins at the first entry, and has read the first two.
+    let mut reader = Register::new(JOB, 2);
+    let mut step = reader.claim(None);
+    for _ in 0..4 {
+        let Step::Request(request) = step else { panic!("it reads: {step:?}") };
+        step = reader.handle(shelf.perform(request));
+    }
+    assert_eq!(step, Step::Request(Request::ReadEntry(3)));
+    let ghost = Entry { token: 9, ..shelf.entries[&3].clone() };
+    shelf.entries.insert(3, ghost);
+    let untold = reader.clone();
+    // As the owner claimed again before it deleted anything, its marker says so.
+    let reclaim = owner.reclaim();
+    shelf.run(&mut owner, reclaim);
+    match shelf.run(&mut reader, step.clone()) {
+        Conclusion::Claimed { entry, .. } => assert_eq!((entry.sequence, entry.epoch), (5, 3)),
+        other => panic!("not claimed but {other:?}"),
+    }
+    // Where no marker says so, something is wrong.
+    shelf.markers.retain(|epoch, _| *epoch == 1);
+    let mut reader = untold;
+    assert_eq!(shelf.run(&mut reader, step), Conclusion::Corrupt { number: 4 });
+}
+
 #[test]
 fn what_was_dropped_last_is_handed_on() {
     let mut shelf = Shelf::default();
